@@ -1,0 +1,73 @@
+// glibc's calls that look into the allocator or tune it, from <malloc.h>.
+//
+// The figures come from one snapshot; see memalloc.h for their meaning.
+// mallopt(3) accepts nothing yet: it returns 0, as glibc does for a parameter
+// that it does not know. malloc_trim(3) returns 0: nothing went back.
+
+#include <errno.h>
+#include <malloc.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "memalloc/base/line_buffer.h"
+#include "memalloc/observe/summary.h"
+#include "memalloc/os/os.h"
+
+#define MEMALLOC_EXPORT extern "C" __attribute__((visibility("default"), used))
+
+MEMALLOC_EXPORT struct mallinfo2 mallinfo2() noexcept {
+  const memalloc::Summary summary = memalloc::TakeSummary();
+  struct mallinfo2 info = {};
+  info.arena = summary.heap_bytes;
+  info.uordblks = summary.live_bytes;
+  info.fordblks = summary.heap_bytes - summary.live_bytes;
+  return info;
+}
+
+// The old form has int fields; glibc lets them wrap, and so do we.
+MEMALLOC_EXPORT struct mallinfo mallinfo() noexcept {
+  const struct mallinfo2 wide = mallinfo2();
+  struct mallinfo info = {};
+  info.arena = static_cast<int>(wide.arena);
+  info.uordblks = static_cast<int>(wide.uordblks);
+  info.fordblks = static_cast<int>(wide.fordblks);
+  return info;
+}
+
+MEMALLOC_EXPORT void malloc_stats() noexcept {
+  const memalloc::Summary summary = memalloc::TakeSummary();
+  memalloc::LineBuffer line;
+  line.Text("memalloc: live ").Decimal(summary.live_bytes);
+  line.Text(" B, heap ").Decimal(summary.heap_bytes);
+  line.Text(" B, peak ").Decimal(summary.peak_bytes);
+  line.Text(" B, arenas ").Decimal(summary.arenas);
+  line.Text(", blocks ").Decimal(summary.blocks);
+  line.Text(", threads ").Decimal(summary.threads).EndLine();
+  memalloc::os::WriteToStderr(line.data(), line.size());
+}
+
+MEMALLOC_EXPORT int malloc_info(int options, FILE* stream) noexcept {
+  if (options != 0) {
+    errno = EINVAL;
+    return -1;
+  }
+  const memalloc::Summary summary = memalloc::TakeSummary();
+  const int written =
+      fprintf(stream,
+              "<malloc version=\"memalloc-1\">\n"
+              "<system type=\"current\" size=\"%ju\"/>\n"
+              "<blocks type=\"current\" size=\"%ju\" count=\"%ju\"/>\n"
+              "<blocks type=\"max\" size=\"%ju\"/>\n"
+              "</malloc>\n",
+              static_cast<uintmax_t>(summary.heap_bytes),
+              static_cast<uintmax_t>(summary.live_bytes),
+              static_cast<uintmax_t>(summary.blocks),
+              static_cast<uintmax_t>(summary.peak_bytes));
+  return written < 0 ? -1 : 0;
+}
+
+MEMALLOC_EXPORT int mallopt(int /*parameter*/, int /*value*/) noexcept {
+  return 0;
+}
+
+MEMALLOC_EXPORT int malloc_trim(size_t /*pad*/) noexcept { return 0; }

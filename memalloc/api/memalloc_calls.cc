@@ -1,0 +1,28 @@
+// memalloc's own calls, as memalloc.h promises them.
+
+#define MEMALLOC_BUILDING
+#include "memalloc/heap/allocator.h"
+#include "memalloc/heap/central_heap.h"
+#include "memalloc/memalloc.h"
+#include "memalloc/observe/summary.h"
+
+const char* memalloc_version() { return "0.1.0"; }
+
+int memalloc_owns(const void* pointer) { return memalloc::Owns(pointer); }
+
+int memalloc_check_heap() {
+  memalloc::g_central_heap.Check(memalloc::t_heap);
+  return 1;
+}
+
+void memalloc_get_summary(struct memalloc_summary* summary) {
+  const memalloc::Summary taken = memalloc::TakeSummary();
+  summary->live_bytes = taken.live_bytes;
+  summary->peak_bytes = taken.peak_bytes;
+  summary->heap_bytes = taken.heap_bytes;
+  summary->arenas = taken.arenas;
+  summary->blocks = taken.blocks;
+  summary->threads = taken.threads;
+  summary->rss_bytes = taken.rss_bytes;
+  summary->peak_rss_bytes = taken.peak_rss_bytes;
+}

@@ -1,0 +1,48 @@
+// Attributes that show at a declaration what is hot, what is cold and which
+// lock guards what. Layer: base; everybody includes it.
+//
+// The lock annotations are checked by clang (-Wthread-safety); gcc ignores
+// them.
+
+#ifndef MEMALLOC_BASE_ATTRIBUTES_H_
+#define MEMALLOC_BASE_ATTRIBUTES_H_
+
+// Part of a fast path: always inlined, whatever the optimisation level.
+#define MEMALLOC_FAST inline __attribute__((always_inline))
+// A slow path: never inlined, so that its frame and its saved registers do
+// not weigh on the fast path that tail-calls it.
+#define MEMALLOC_SLOW __attribute__((noinline))
+// A path that a correct program hardly ever takes.
+#define MEMALLOC_COLD __attribute__((noinline, cold))
+
+// Of data that the fast paths reach: no indirection through the global offset
+// table, and local-exec thread-local storage in an executable.
+#define MEMALLOC_HIDDEN __attribute__((visibility("hidden")))
+
+#define MEMALLOC_LIKELY(x) __builtin_expect(!!(x), 1)
+#define MEMALLOC_UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+// The size of a cache line on every machine we are built for; what two
+// threads write is kept at least this far apart.
+#define MEMALLOC_CACHE_LINE 64
+
+#if defined(__clang__)
+#define MEMALLOC_THREAD_ANNOTATION(x) __attribute__((x))
+#else
+#define MEMALLOC_THREAD_ANNOTATION(x)
+#endif
+#define MEMALLOC_CAPABILITY(x) MEMALLOC_THREAD_ANNOTATION(capability(x))
+#define MEMALLOC_SCOPED_CAPABILITY MEMALLOC_THREAD_ANNOTATION(scoped_lockable)
+#define MEMALLOC_GUARDED_BY(x) MEMALLOC_THREAD_ANNOTATION(guarded_by(x))
+#define MEMALLOC_REQUIRES(...) \
+  MEMALLOC_THREAD_ANNOTATION(requires_capability(__VA_ARGS__))
+#define MEMALLOC_EXCLUDES(...) \
+  MEMALLOC_THREAD_ANNOTATION(locks_excluded(__VA_ARGS__))
+#define MEMALLOC_ACQUIRE(...) \
+  MEMALLOC_THREAD_ANNOTATION(acquire_capability(__VA_ARGS__))
+#define MEMALLOC_RELEASE(...) \
+  MEMALLOC_THREAD_ANNOTATION(release_capability(__VA_ARGS__))
+#define MEMALLOC_NO_THREAD_SAFETY_ANALYSIS \
+  MEMALLOC_THREAD_ANNOTATION(no_thread_safety_analysis)
+
+#endif  // MEMALLOC_BASE_ATTRIBUTES_H_

@@ -1,0 +1,64 @@
+// The allocator's lock: a pthread mutex, statically initialised. Layer: base.
+//
+// It is of the error-checking kind: a thread that comes back into a lock it
+// holds (malloc called by a signal handler that interrupted malloc) is told
+// so and aborts, where a plain mutex would hang.
+//
+// Order: there is one such lock, CentralHeap's; nothing else is acquired
+// while it is held, and no system call but that for growth is made.
+
+#ifndef MEMALLOC_BASE_LOCK_H_
+#define MEMALLOC_BASE_LOCK_H_
+
+#include <pthread.h>
+
+#include "memalloc/base/attributes.h"
+#include "memalloc/base/check.h"
+
+namespace memalloc {
+
+class MEMALLOC_CAPABILITY("mutex") Lock {
+ public:
+  constexpr Lock() = default;
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
+
+  void Acquire() MEMALLOC_ACQUIRE() {
+    if (MEMALLOC_UNLIKELY(pthread_mutex_lock(&mutex_) != 0)) DieOfReentry();
+  }
+  void Release() MEMALLOC_RELEASE() { pthread_mutex_unlock(&mutex_); }
+
+  // Makes the lock free again in a forked child, where the thread that is
+  // said to hold it has another id.
+  void ReinitialiseInChild() MEMALLOC_NO_THREAD_SAFETY_ANALYSIS {
+    mutex_ = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
+  }
+
+ private:
+  [[noreturn]] static void DieOfReentry() {
+    LineBuffer line;
+    line.Text(
+        "memalloc: malloc or free was called again by the thread that is "
+        "inside it (from a signal handler?); see docs/errors.md#reentry");
+    Die(line.EndLine());
+  }
+
+  pthread_mutex_t mutex_ = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
+};
+
+class MEMALLOC_SCOPED_CAPABILITY LockHolder {
+ public:
+  explicit LockHolder(Lock& lock) MEMALLOC_ACQUIRE(lock) : lock_(lock) {
+    lock_.Acquire();
+  }
+  ~LockHolder() MEMALLOC_RELEASE() { lock_.Release(); }
+  LockHolder(const LockHolder&) = delete;
+  LockHolder& operator=(const LockHolder&) = delete;
+
+ private:
+  Lock& lock_;
+};
+
+}  // namespace memalloc
+
+#endif  // MEMALLOC_BASE_LOCK_H_

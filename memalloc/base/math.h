@@ -1,0 +1,38 @@
+// Powers of two and rounding. Layer: base.
+
+#ifndef MEMALLOC_BASE_MATH_H_
+#define MEMALLOC_BASE_MATH_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+namespace memalloc {
+
+constexpr bool IsPowerOfTwo(size_t x) { return x != 0 && (x & (x - 1)) == 0; }
+
+// `unit` is a power of two. RoundUp wraps to a small number when the result
+// would not fit: callers bound their sizes first.
+constexpr uintptr_t RoundDown(uintptr_t x, size_t unit) {
+  return x & ~(uintptr_t{unit} - 1);
+}
+constexpr uintptr_t RoundUp(uintptr_t x, size_t unit) {
+  return RoundDown(x + (unit - 1), unit);
+}
+
+// floor(log2(x)) for x > 0.
+constexpr unsigned Log2(size_t x) {
+  return 63U - static_cast<unsigned>(__builtin_clzll(x));
+}
+
+template <typename T>
+constexpr T Min(T a, T b) {
+  return a < b ? a : b;
+}
+template <typename T>
+constexpr T Max(T a, T b) {
+  return a < b ? b : a;
+}
+
+}  // namespace memalloc
+
+#endif  // MEMALLOC_BASE_MATH_H_

@@ -1,0 +1,80 @@
+// The allocator as one interface, without libc's names: what the api layer
+// interposes and what unit tests call beside the system's malloc. Layer: heap.
+//
+// Failure is null and leaves errno alone; the api layer sets it. Free leaves
+// errno alone on every path. All of it is thread-safe.
+
+#ifndef MEMALLOC_HEAP_ALLOCATOR_H_
+#define MEMALLOC_HEAP_ALLOCATOR_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "memalloc/base/attributes.h"
+#include "memalloc/heap/thread_heap.h"
+#include "memalloc/layout/address_map.h"
+#include "memalloc/layout/block_header.h"
+#include "memalloc/layout/free_cell.h"
+#include "memalloc/layout/size_class.h"
+
+namespace memalloc {
+
+// ---- slow paths ----
+
+// Any size; also serves what the fast path could not.
+MEMALLOC_SLOW void* AllocateAnySize(size_t size);
+// Any pointer; `call` is the name for an error's message.
+MEMALLOC_SLOW void FreeAnyPointer(void* pointer, const char* call);
+
+// ---- malloc and free ----
+
+// At least `size` bytes, aligned to 16.
+MEMALLOC_FAST void* Allocate(size_t size) {
+  if (MEMALLOC_LIKELY(size <= kMaxTableSize)) {
+    ThreadHeap* heap = t_heap;
+    void* cell = heap->TryAllocate(heap->ClassOf(size));
+    if (MEMALLOC_LIKELY(cell != nullptr)) return cell;
+  }
+  return AllocateAnySize(size);
+}
+
+// Frees what any of the allocating functions returned; null is ignored.
+MEMALLOC_FAST void Free(void* pointer) {
+  const auto address = reinterpret_cast<uintptr_t>(pointer);
+  const size_t slot = AddressMap::SlotOf(address);
+  if (MEMALLOC_LIKELY(g_address_map.Get(slot) == SlotKind::kArena)) {
+    auto* block = reinterpret_cast<BlockHeader*>((slot << kArenaShift) +
+                                                 HeaderOffset(address));
+    ThreadHeap* heap = t_heap;
+    // Relaxed: only this thread ever stores its own heap there.
+    if (MEMALLOC_LIKELY(block->owner.load(std::memory_order_relaxed) == heap)) {
+      FreeCell* cell = CellAt(address);
+      if (MEMALLOC_LIKELY(!cell->HasFreeTag())) {
+        return heap->FreeOwn(block, cell);
+      }
+    }
+  }
+  FreeAnyPointer(pointer, "free");
+}
+
+// ---- the rest ----
+
+// `size` zero bytes.
+void* AllocateZeroed(size_t size);
+
+// At least `size` bytes at a multiple of `alignment`, a power of two.
+void* AllocateAligned(size_t size, size_t alignment);
+
+// Moves or resizes as realloc(3) for a non-null pointer and size > 0. On
+// failure the old block stays as it was.
+void* Reallocate(void* pointer, size_t size);
+
+// Bytes that may be used behind `pointer`; 0 for null.
+size_t UsableSize(const void* pointer);
+
+// Whether `pointer` lies in memory of this allocator.
+bool Owns(const void* pointer);
+
+}  // namespace memalloc
+
+#endif  // MEMALLOC_HEAP_ALLOCATOR_H_

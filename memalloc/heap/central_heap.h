@@ -1,0 +1,184 @@
+// The central heap: arenas, free runs, orphan blocks, large and huge blocks,
+// and the register of thread heaps. Layer: heap.
+//
+// All of it is guarded by one pthread lock, taken once a block, not once a
+// cell. Growth (sbrk, mmap of an arena) happens under the lock; mappings of
+// huge blocks are made, moved and returned outside of it.
+//
+//   growth.cc        arenas from the program break, or from mmap
+//   orphan_blocks.cc blocks without an owner, and work for threads without a
+//                    heap
+//   large.cc         one allocation of whole granules
+//   huge.cc          one allocation with a mapping of its own
+//   central_heap.cc  small blocks and the register of thread heaps
+//   check_heap.cc    the walker that checks every invariant
+
+#ifndef MEMALLOC_HEAP_CENTRAL_HEAP_H_
+#define MEMALLOC_HEAP_CENTRAL_HEAP_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "memalloc/base/attributes.h"
+#include "memalloc/base/lock.h"
+#include "memalloc/heap/free_runs.h"
+#include "memalloc/layout/arena.h"
+#include "memalloc/layout/block_header.h"
+#include "memalloc/layout/constants.h"
+#include "memalloc/layout/free_cell.h"
+#include "memalloc/layout/size_class.h"
+
+namespace memalloc {
+
+class ThreadHeap;
+
+// Where the memory stands; a snapshot under the lock.
+struct CentralCounts {
+  uint64_t arenas;
+  uint64_t backed_bytes;      // granules backed by memory, huge blocks too
+  uint64_t block_bytes;       // in blocks in use, huge blocks too
+  uint64_t peak_block_bytes;  // their peak
+  uint64_t blocks;            // in use, huge blocks too
+  uint64_t live_bytes;        // handed out: cells, large and huge blocks
+  uint64_t thread_heaps;      // of live threads
+};
+
+class CentralHeap {
+ public:
+  constexpr CentralHeap() = default;
+
+  // ---- small blocks ----
+
+  // A block of the class with a cell to hand out, owned by `owner` from now
+  // on: an orphan, or a new one. Null when memory is short.
+  BlockHeader* AllocateSmallBlock(SizeClass size_class, ThreadHeap* owner)
+      MEMALLOC_EXCLUDES(lock_);
+
+  // Takes back an empty block that the caller owns.
+  void ReleaseSmallBlock(BlockHeader* block) MEMALLOC_EXCLUDES(lock_);
+
+  // malloc and free for a thread that has no heap (any longer).
+  FreeCell* AllocateCell(SizeClass size_class) MEMALLOC_EXCLUDES(lock_);
+  void FreeCellOf(BlockHeader* block, FreeCell* cell) MEMALLOC_EXCLUDES(lock_);
+
+  // ---- large and huge blocks ----
+
+  // `size` in (kMaxSmallSize or any aligned size, kMaxLargeSize], `alignment`
+  // a power of two up to kMaxLargeSize. With `zero`, memory that is not known
+  // to be zero is cleared. Null when memory is short.
+  void* AllocateLarge(size_t size, size_t alignment, bool zero)
+      MEMALLOC_EXCLUDES(lock_);
+  void FreeLarge(BlockHeader* block) MEMALLOC_EXCLUDES(lock_);
+  // Makes the block `size` bytes long where it stands; false if it cannot.
+  bool ResizeLarge(BlockHeader* block, size_t size) MEMALLOC_EXCLUDES(lock_);
+
+  // Any `size` up to kMaxRequest, any power of two `alignment`; the memory is
+  // zero. Null when memory is short.
+  void* AllocateHuge(size_t size, size_t alignment) MEMALLOC_EXCLUDES(lock_);
+  void FreeHuge(BlockHeader* block) MEMALLOC_EXCLUDES(lock_);
+  // Resizes the block by moving its pages; the new place, or null if that
+  // cannot be (all is as it was then).
+  void* ResizeHuge(BlockHeader* block, size_t size) MEMALLOC_EXCLUDES(lock_);
+
+  // ---- thread heaps ----
+
+  // A thread heap nobody uses, its inbox open; null when memory is short.
+  ThreadHeap* AcquireThreadHeap() MEMALLOC_EXCLUDES(lock_);
+  // Takes over all that `heap` owns; its thread is about to end.
+  void RetireThreadHeap(ThreadHeap* heap) MEMALLOC_EXCLUDES(lock_);
+
+  // ---- fork ----
+
+  // Before fork in the parent, after it in the parent, in the child.
+  // `survivor` is the heap of the thread that forked, null if it has none.
+  void PrepareFork() MEMALLOC_NO_THREAD_SAFETY_ANALYSIS { lock_.Acquire(); }
+  void AfterForkInParent() MEMALLOC_NO_THREAD_SAFETY_ANALYSIS {
+    lock_.Release();
+  }
+  void AfterForkInChild(ThreadHeap* survivor)
+      MEMALLOC_NO_THREAD_SAFETY_ANALYSIS;
+
+  // ---- looking in ----
+
+  // Walks every arena and list and dies with a message if an invariant does
+  // not hold. `mine` is the caller's heap, the only one whose owned blocks
+  // can be looked into.
+  void Check(const ThreadHeap* mine) MEMALLOC_EXCLUDES(lock_);
+
+  CentralCounts Counts() MEMALLOC_EXCLUDES(lock_);
+
+ private:
+  // Takes a run from the free ones, growing the heap if need be. The caller
+  // sets the status and describes the block.
+  BlockHeader* TakeRun(size_t granules, size_t alignment)
+      MEMALLOC_REQUIRES(lock_);
+  void GiveRun(BlockHeader* first, size_t granules) MEMALLOC_REQUIRES(lock_);
+
+  // growth.cc
+  bool Grow(size_t granules) MEMALLOC_REQUIRES(lock_);
+  bool GrowBreak(size_t granules, size_t step) MEMALLOC_REQUIRES(lock_);
+  bool GrowMapping(size_t granules, size_t step) MEMALLOC_REQUIRES(lock_);
+  void AbsorbBreak(uintptr_t start, uintptr_t end) MEMALLOC_REQUIRES(lock_);
+  void StartArena(uintptr_t arena, ArenaKind kind) MEMALLOC_REQUIRES(lock_);
+  void ExtendArena(ArenaHeader* arena, size_t limit) MEMALLOC_REQUIRES(lock_);
+
+  // orphan_blocks.cc
+  void PushOrphan(BlockHeader* block) MEMALLOC_REQUIRES(lock_);
+  void RemoveOrphan(BlockHeader* block) MEMALLOC_REQUIRES(lock_);
+  BlockHeader* ClaimOrphan(SizeClass size_class, ThreadHeap* owner)
+      MEMALLOC_REQUIRES(lock_);
+  void GiveUpBlock(BlockHeader* block) MEMALLOC_REQUIRES(lock_);
+  void WriteOffOrphans() MEMALLOC_REQUIRES(lock_);
+
+  BlockHeader* MakeSmallBlock(SizeClass size_class, ThreadHeap* owner)
+      MEMALLOC_REQUIRES(lock_);
+  void FreeSmallBlock(BlockHeader* block) MEMALLOC_REQUIRES(lock_);
+  void CountBlock(size_t granules) MEMALLOC_REQUIRES(lock_);
+  void UncountBlock(size_t granules) MEMALLOC_REQUIRES(lock_);
+
+  // large.cc
+  bool TakeBehind(BlockHeader* block, size_t more) MEMALLOC_REQUIRES(lock_);
+
+  // huge.cc
+  void Enlist(ArenaHeader* arena) MEMALLOC_REQUIRES(lock_);
+  void Delist(ArenaHeader* arena) MEMALLOC_REQUIRES(lock_);
+
+  // check_heap.cc
+  void CheckArena(ArenaHeader* arena, const ThreadHeap* mine)
+      MEMALLOC_REQUIRES(lock_);
+  void CheckSmallBlock(BlockHeader* block, const ThreadHeap* mine)
+      MEMALLOC_REQUIRES(lock_);
+  void CheckRunLists() MEMALLOC_REQUIRES(lock_);
+
+  Lock lock_;
+  FreeRuns runs_ MEMALLOC_GUARDED_BY(lock_);
+
+  ArenaHeader* arenas_ MEMALLOC_GUARDED_BY(lock_) = nullptr;
+  ArenaHeader* huge_ MEMALLOC_GUARDED_BY(lock_) = nullptr;
+  // The arena at the top of the break and where our part of the break ends;
+  // null and 0 before the first growth.
+  ArenaHeader* break_arena_ MEMALLOC_GUARDED_BY(lock_) = nullptr;
+  uintptr_t break_top_ MEMALLOC_GUARDED_BY(lock_) = 0;
+  // The mapped arena that still has room to commit.
+  ArenaHeader* mapped_arena_ MEMALLOC_GUARDED_BY(lock_) = nullptr;
+
+  uint32_t orphans_[kNumSizeClasses] MEMALLOC_GUARDED_BY(lock_) = {};
+
+  ThreadHeap* heaps_ MEMALLOC_GUARDED_BY(lock_) = nullptr;
+  ThreadHeap* idle_heaps_ MEMALLOC_GUARDED_BY(lock_) = nullptr;
+  uintptr_t metadata_ MEMALLOC_GUARDED_BY(lock_) = 0;
+  uintptr_t metadata_end_ MEMALLOC_GUARDED_BY(lock_) = 0;
+  uint32_t heaps_made_ MEMALLOC_GUARDED_BY(lock_) = 0;
+
+  uint64_t arena_count_ MEMALLOC_GUARDED_BY(lock_) = 0;
+  uint64_t backed_granules_ MEMALLOC_GUARDED_BY(lock_) = 0;
+  uint64_t used_granules_ MEMALLOC_GUARDED_BY(lock_) = 0;
+  uint64_t peak_granules_ MEMALLOC_GUARDED_BY(lock_) = 0;
+  uint64_t block_count_ MEMALLOC_GUARDED_BY(lock_) = 0;
+};
+
+extern MEMALLOC_HIDDEN CentralHeap g_central_heap;
+
+}  // namespace memalloc
+
+#endif  // MEMALLOC_HEAP_CENTRAL_HEAP_H_

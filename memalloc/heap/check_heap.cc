@@ -1,0 +1,121 @@
+// The walker: checks every invariant of the central heap, and of the blocks
+// that the caller's own heap or nobody owns.
+//
+// Called by tests after every step, by memalloc_check_heap() and from gdb.
+
+#include "memalloc/base/check.h"
+#include "memalloc/base/math.h"
+#include "memalloc/heap/central_heap.h"
+#include "memalloc/heap/thread_heap.h"
+#include "memalloc/layout/address_map.h"
+
+namespace memalloc {
+
+void CentralHeap::Check(const ThreadHeap* mine) {
+  const LockHolder holder(lock_);
+  size_t backed = 0;
+  size_t arenas = 0;
+  for (ArenaHeader* arena = arenas_; arena != nullptr; arena = arena->next) {
+    CheckArena(arena, mine);
+    backed += arena->limit;
+    ++arenas;
+  }
+  for (ArenaHeader* huge = huge_; huge != nullptr; huge = huge->next) {
+    MEMALLOC_CHECK(huge->kind == ArenaKind::kHuge, huge);
+    MEMALLOC_CHECK(huge->next == nullptr || huge->next->prev == huge, huge);
+    const size_t offset = huge->huge.start - huge->Start();
+    backed += (offset + RoundUp(huge->huge.bytes, kGranuleSize)) / kGranuleSize;
+  }
+  MEMALLOC_CHECK(backed == backed_granules_, this);
+  MEMALLOC_CHECK(arenas == arena_count_, this);
+  CheckRunLists();
+  for (unsigned c = 0; c < kNumSizeClasses; ++c) {
+    uint32_t prev = 0;
+    for (uint32_t number = orphans_[c]; number != 0;) {
+      BlockHeader* block = HeaderOf(uintptr_t{number} << kGranuleShift);
+      MEMALLOC_CHECK(block->status == BlockStatus::kSmall, block);
+      MEMALLOC_CHECK(block->is_orphan && block->size_class == c, block);
+      MEMALLOC_CHECK(block->orphan_prev == prev, block);
+      prev = number;
+      number = block->orphan_next;
+    }
+  }
+}
+
+void CentralHeap::CheckArena(ArenaHeader* arena, const ThreadHeap* mine) {
+  MEMALLOC_CHECK(arena->status == BlockStatus::kArenaTable, arena);
+  MEMALLOC_CHECK(arena->limit <= kGranulesPerArena, arena);
+  MEMALLOC_CHECK(g_address_map.Find(arena->Start()) == SlotKind::kArena, arena);
+  bool after_free = false;
+  size_t granule = 1;
+  while (granule < arena->limit) {
+    BlockHeader* block = arena->Header(granule);
+    const size_t granules = block->granules;
+    MEMALLOC_CHECK(granules > 0 && granule + granules <= arena->limit, block);
+    const bool is_free = block->status == BlockStatus::kFree;
+    MEMALLOC_CHECK(!(is_free && after_free), block);
+    MEMALLOC_CHECK(GranuleOf(block) == granule, block);
+    const BlockHeader* last = block + granules - 1;
+    MEMALLOC_CHECK(last->granules == granules, block);
+    switch (block->status) {
+      case BlockStatus::kSmall:
+        CheckSmallBlock(block, mine);
+        break;
+      case BlockStatus::kFree:
+        MEMALLOC_CHECK(last->status == BlockStatus::kFree, block);
+        break;
+      case BlockStatus::kLarge:
+        MEMALLOC_CHECK(last == block || last->status == BlockStatus::kInside,
+                       block);
+        break;
+      case BlockStatus::kMetadata:
+      case BlockStatus::kNone:
+        break;
+      default:
+        DieOfCorruption(block, "a block begins with a wrong status");
+    }
+    after_free = is_free;
+    granule += granules;
+  }
+}
+
+void CentralHeap::CheckSmallBlock(BlockHeader* block, const ThreadHeap* mine) {
+  MEMALLOC_CHECK(block->size_class < kNumSizeClasses, block);
+  MEMALLOC_CHECK(block->cell_size == CellSize(block->size_class), block);
+  MEMALLOC_CHECK(block->granules == GranulesPerBlock(block->cell_size), block);
+  for (size_t i = 1; i < block->granules; ++i) {
+    MEMALLOC_CHECK(block[i].status == BlockStatus::kInside, block);
+    MEMALLOC_CHECK(block[i].offset == i, block);
+  }
+  // Blocks of other threads change under our eyes.
+  const ThreadHeap* owner = block->owner.load(std::memory_order_acquire);
+  if (owner != nullptr && owner != mine) return;
+  MEMALLOC_CHECK(block->carved <= block->capacity, block);
+  MEMALLOC_CHECK(block->FreeCells() <= block->carved, block);
+  const uintptr_t start = BlockStart(block);
+  uint32_t cells = 0;
+  for (uintptr_t cell = block->free_list; cell != 0;
+       cell = CellAt(cell)->Next(g_link_key)) {
+    MEMALLOC_CHECK((cell - start) % block->cell_size == 0, block);
+    MEMALLOC_CHECK((cell - start) / block->cell_size < block->carved, block);
+    MEMALLOC_CHECK(CellAt(cell)->HasFreeTag(), block);
+    MEMALLOC_CHECK(++cells <= block->carved, block);
+  }
+  MEMALLOC_CHECK(cells == block->FreeCells(), block);
+}
+
+void CentralHeap::CheckRunLists() {
+  size_t total = 0;
+  for (size_t length = 1; length < kGranulesPerArena; ++length) {
+    for (const BlockHeader* run = runs_.OfLength(length).first();
+         run != nullptr; run = run->next) {
+      MEMALLOC_CHECK(run->status == BlockStatus::kFree, run);
+      MEMALLOC_CHECK(run->granules == length, run);
+      MEMALLOC_CHECK(run->next == nullptr || run->next->prev == run, run);
+      total += length;
+    }
+  }
+  MEMALLOC_CHECK(total == runs_.total_granules(), this);
+}
+
+}  // namespace memalloc

@@ -1,0 +1,118 @@
+// Best fit of granule runs; see free_runs.h.
+
+#include "memalloc/heap/free_runs.h"
+
+#include "memalloc/base/check.h"
+#include "memalloc/base/math.h"
+
+namespace memalloc {
+namespace {
+
+// Granules to leave in front of a block so that it begins at a multiple of
+// `alignment` bytes.
+size_t SkipToAlign(const BlockHeader* first, size_t alignment) {
+  const uintptr_t start = BlockStart(first);
+  return (RoundUp(start, alignment) - start) / kGranuleSize;
+}
+
+}  // namespace
+
+void SetBlockBounds(BlockHeader* first, size_t granules) {
+  BlockHeader* last = first + granules - 1;
+  if (last != first) {
+    last->status = BlockStatus::kInside;
+    last->offset = static_cast<uint16_t>(granules - 1);
+    last->granules = static_cast<uint16_t>(granules);
+  }
+  first->granules = static_cast<uint16_t>(granules);
+}
+
+void FreeRuns::Insert(BlockHeader* first, size_t granules) {
+  BlockHeader* last = first + granules - 1;
+  first->status = last->status = BlockStatus::kFree;
+  first->granules = last->granules = static_cast<uint16_t>(granules);
+  runs_[granules].PushFront(first);
+  non_empty_[granules / 64] |= uint64_t{1} << granules % 64;
+  total_granules_ += granules;
+}
+
+void FreeRuns::Remove(BlockHeader* first) {
+  const size_t granules = first->granules;
+  runs_[granules].Remove(first);
+  if (runs_[granules].empty()) {
+    non_empty_[granules / 64] &= ~(uint64_t{1} << granules % 64);
+  }
+  total_granules_ -= granules;
+}
+
+size_t FreeRuns::ShortestFrom(size_t granules) const {
+  if (granules >= kGranulesPerArena) return 0;
+  size_t word = granules / 64;
+  uint64_t bits = non_empty_[word] & (~uint64_t{0} << granules % 64);
+  while (bits == 0) {
+    if (++word == kGranulesPerArena / 64) return 0;
+    bits = non_empty_[word];
+  }
+  return word * 64 + static_cast<size_t>(__builtin_ctzll(bits));
+}
+
+BlockHeader* FreeRuns::Cut(BlockHeader* first, size_t skip, size_t granules) {
+  const size_t length = first->granules;
+  Remove(first);
+  BlockHeader* block = first + skip;
+  if (skip > 0) Insert(first, skip);
+  if (skip + granules < length) {
+    Insert(block + granules, length - skip - granules);
+  }
+  SetBlockBounds(block, granules);
+  return block;
+}
+
+BlockHeader* FreeRuns::Take(size_t granules, size_t alignment) {
+  for (size_t length = ShortestFrom(granules); length != 0;
+       length = ShortestFrom(length + 1)) {
+    if (alignment <= kGranuleSize) {
+      return Cut(runs_[length].first(), 0, granules);
+    }
+    for (BlockHeader* run = runs_[length].first(); run != nullptr;
+         run = run->next) {
+      const size_t skip = SkipToAlign(run, alignment);
+      if (skip + granules <= length) return Cut(run, skip, granules);
+    }
+  }
+  return nullptr;
+}
+
+bool FreeRuns::TakeAt(BlockHeader* first, size_t granules) {
+  if (first->status != BlockStatus::kFree || first->granules < granules) {
+    return false;
+  }
+  Cut(first, 0, granules);
+  return true;
+}
+
+void FreeRuns::Give(BlockHeader* first, size_t granules) {
+  ArenaHeader* arena = ArenaHeaderOf(first);
+  const size_t granule = GranuleOf(first);
+  MEMALLOC_ASSERT(granule > 0 && granule + granules <= arena->limit);
+  first->status = BlockStatus::kFree;
+  BlockHeader* next = first + granules;
+  if (granule + granules < arena->limit && next->status == BlockStatus::kFree) {
+    granules += next->granules;
+    Remove(next);
+  }
+  const size_t below = LengthBelow(arena, granule);
+  if (below > 0) {
+    first -= below;
+    granules += below;
+    Remove(first);
+  }
+  Insert(first, granules);
+}
+
+size_t FreeRuns::LengthBelow(ArenaHeader* arena, size_t granule) {
+  const BlockHeader* header = arena->Header(granule - 1);
+  return header->status == BlockStatus::kFree ? header->granules : 0;
+}
+
+}  // namespace memalloc

@@ -1,0 +1,143 @@
+// How the heap grows: arenas from the program break, or from mmap where the
+// break cannot grow.
+//
+// The break belongs to the whole program. Each growth looks where it stands
+// now; what somebody else took meanwhile is a gap and never ours. Growth goes
+// in steps that follow the heap's size, and falls back to the bare need when
+// memory is short.
+
+#include "memalloc/base/check.h"
+#include "memalloc/base/math.h"
+#include "memalloc/heap/central_heap.h"
+#include "memalloc/heap/reserve.h"
+#include "memalloc/layout/address_map.h"
+#include "memalloc/os/os.h"
+
+namespace memalloc {
+namespace {
+
+// Least and greatest step of growth beyond the need, in granules.
+constexpr size_t kMinStep = 16;
+constexpr size_t kMaxStep = kGranulesPerArena;
+
+}  // namespace
+
+// Makes a free run of at least `granules` granules.
+bool CentralHeap::Grow(size_t granules) {
+  const size_t step =
+      Min(kMaxStep, Max<size_t>(kMinStep, backed_granules_ / 8));
+  return GrowBreak(granules, step) || GrowBreak(granules, 0) ||
+         GrowMapping(granules, step) || GrowMapping(granules, 0);
+}
+
+bool CentralHeap::GrowBreak(size_t granules, size_t step) {
+  // A second round is needed only if somebody moves the break between our
+  // look at it and our call.
+  for (int round = 0; round < 4; ++round) {
+    const uintptr_t now = os::CurrentBreak();
+    if (now == 0) return false;
+    const uintptr_t start = RoundUp(now, kGranuleSize);
+    uintptr_t end;
+    const bool in_arena = break_arena_ != nullptr &&
+                          start > break_arena_->Start() &&
+                          start < break_arena_->Start() + kArenaSize;
+    const uintptr_t arena_end = in_arena ? break_arena_->Start() + kArenaSize
+                                         : RoundUp(start, kArenaSize);
+    size_t have = 0;
+    if (in_arena && start == break_arena_->End()) {
+      have = FreeRuns::LengthBelow(break_arena_, break_arena_->limit);
+    }
+    if (in_arena &&
+        start + (granules - Min(have, granules)) * kGranuleSize <= arena_end) {
+      const size_t need = granules - Min(have, granules);
+      end = Min(arena_end, start + Max(need, step) * kGranuleSize);
+    } else {
+      // On to the next arena: its table, the need and the step.
+      const size_t rest = Min(kGranulesPerArena, 1 + granules + step);
+      end = arena_end + rest * kGranuleSize;
+    }
+    if (end <= now || end >> kAddressBits != 0) return false;
+    const uintptr_t got = os::GrowBreak(end - now);
+    if (got == 0) return false;
+    if (got == now) {
+      AbsorbBreak(start, end);
+      return true;
+    }
+    AbsorbBreak(RoundUp(got, kGranuleSize),
+                RoundDown(got + (end - now), kGranuleSize));
+  }
+  return false;
+}
+
+// Adds [start, end), granules of the break that are ours, to the arenas.
+void CentralHeap::AbsorbBreak(uintptr_t start, uintptr_t end) {
+  while (start < end) {
+    const uintptr_t arena = ArenaOf(start);
+    if (break_arena_ == nullptr || arena != break_arena_->Start()) {
+      const uintptr_t next = RoundUp(start, kArenaSize);
+      // A table without a granule to describe is worth nothing.
+      if (next >= end || end - next < 2 * kGranuleSize) return;
+      StartArena(next, ArenaKind::kBreak);
+      break_arena_ = ArenaHeaderAt(next);
+      start = next + kGranuleSize;
+      continue;
+    }
+    // Granules between the limit and `start` are somebody else's.
+    const size_t first = (start - arena) / kGranuleSize;
+    for (size_t g = break_arena_->limit; g < first; ++g) {
+      break_arena_->Header(g)->status = BlockStatus::kNone;
+      break_arena_->Header(g)->granules = 1;
+    }
+    break_arena_->limit = static_cast<uint16_t>(first);
+    const uintptr_t stop = Min(end, arena + kArenaSize);
+    ExtendArena(break_arena_, (stop - arena) / kGranuleSize);
+    start = stop;
+  }
+}
+
+bool CentralHeap::GrowMapping(size_t granules, size_t step) {
+  if (mapped_arena_ != nullptr) {
+    const size_t limit = mapped_arena_->limit;
+    const size_t have = FreeRuns::LengthBelow(mapped_arena_, limit);
+    const size_t need = granules - Min(have, granules);
+    if (limit + need <= kGranulesPerArena) {
+      const size_t more = Min(kGranulesPerArena - limit, Max(need, step));
+      if (!os::Commit(mapped_arena_->End(), more * kGranuleSize)) return false;
+      ExtendArena(mapped_arena_, limit + more);
+      return true;
+    }
+  }
+  const uintptr_t arena = ReserveAligned(kArenaSize, kArenaSize, 0);
+  if (arena == 0) return false;
+  const size_t limit = Min(kGranulesPerArena, 1 + granules + step);
+  if (!os::Commit(arena, limit * kGranuleSize)) {
+    os::Unmap(arena, kArenaSize);
+    return false;
+  }
+  StartArena(arena, ArenaKind::kMapped);
+  mapped_arena_ = ArenaHeaderAt(arena);
+  ExtendArena(mapped_arena_, limit);
+  return true;
+}
+
+void CentralHeap::StartArena(uintptr_t arena, ArenaKind kind) {
+  ArenaHeader* header = ArenaHeaderAt(arena);
+  header->status = BlockStatus::kArenaTable;
+  header->kind = kind;
+  header->limit = 1;
+  header->next = arenas_;
+  arenas_ = header;
+  ++arena_count_;
+  ++backed_granules_;
+  g_address_map.Set(arena, 1, SlotKind::kArena);
+}
+
+// Makes the granules from the arena's limit up to `limit` free.
+void CentralHeap::ExtendArena(ArenaHeader* arena, size_t limit) {
+  const size_t first = arena->limit;
+  arena->limit = static_cast<uint16_t>(limit);
+  backed_granules_ += limit - first;
+  runs_.Give(arena->Header(first), limit - first);
+}
+
+}  // namespace memalloc

@@ -1,0 +1,83 @@
+// Large blocks: one allocation of whole granules, grown and shrunk in place
+// where the neighbours allow it.
+
+#include <string.h>
+
+#include "memalloc/base/check.h"
+#include "memalloc/base/math.h"
+#include "memalloc/heap/central_heap.h"
+
+namespace memalloc {
+namespace {
+
+size_t GranulesFor(size_t size) {
+  return Max<size_t>(1, RoundUp(size, kGranuleSize) / kGranuleSize);
+}
+
+}  // namespace
+
+void* CentralHeap::AllocateLarge(size_t size, size_t alignment, bool zero) {
+  const size_t granules = GranulesFor(size);
+  BlockHeader* block;
+  ArenaHeader before;  // what was dirty before the block was taken
+  {
+    const LockHolder holder(lock_);
+    block = TakeRun(granules, alignment);
+    if (block == nullptr) return nullptr;
+    block->status = BlockStatus::kLarge;
+    ArenaHeader* arena = ArenaHeaderOf(block);
+    memcpy(before.dirty, arena->dirty, sizeof(before.dirty));
+    arena->SetDirty(GranuleOf(block), granules);
+  }
+  const uintptr_t start = BlockStart(block);
+  if (zero) {
+    const size_t first = GranuleOf(block);
+    for (size_t i = 0; i < granules; ++i) {
+      if (!before.IsDirty(first + i)) continue;
+      memset(reinterpret_cast<void*>(start + i * kGranuleSize), 0,
+             kGranuleSize);
+    }
+  }
+  return reinterpret_cast<void*>(start);
+}
+
+void CentralHeap::FreeLarge(BlockHeader* block) {
+  const LockHolder holder(lock_);
+  GiveRun(block, block->granules);
+}
+
+bool CentralHeap::ResizeLarge(BlockHeader* block, size_t size) {
+  const size_t granules = GranulesFor(size);
+  const LockHolder holder(lock_);
+  const size_t old = block->granules;
+  if (granules < old) {
+    SetBlockBounds(block, granules);
+    used_granules_ -= old - granules;
+    runs_.Give(block + granules, old - granules);
+  } else if (granules > old) {
+    const size_t more = granules - old;
+    if (!TakeBehind(block, more)) return false;
+    ArenaHeaderOf(block)->SetDirty(GranuleOf(block) + old, more);
+    SetBlockBounds(block, granules);
+    used_granules_ += more;
+    peak_granules_ = Max(peak_granules_, used_granules_);
+  }
+  return true;
+}
+
+// Takes the `more` granules behind the block out of the free ones; at the top
+// of the break, grows the heap for them.
+bool CentralHeap::TakeBehind(BlockHeader* block, size_t more) {
+  ArenaHeader* arena = ArenaHeaderOf(block);
+  const size_t end = GranuleOf(block) + block->granules;
+  if (end + more > kGranulesPerArena) return false;
+  BlockHeader* behind = arena->Header(end);
+  if (end < arena->limit && runs_.TakeAt(behind, more)) return true;
+  const bool is_last =
+      end == arena->limit || (behind->status == BlockStatus::kFree &&
+                              end + behind->granules == arena->limit);
+  return is_last && arena == break_arena_ && Grow(more) && end < arena->limit &&
+         runs_.TakeAt(behind, more);
+}
+
+}  // namespace memalloc

@@ -1,0 +1,127 @@
+// The slow path of malloc: where a bin's cells come from.
+//
+// In this order: the current block's free list; cells of it not carved yet, a
+// page at a time, so that memory never needed is never touched; the next
+// partial block; an orphan block; a new block; and, when memory is short, the
+// few free cells of a block that waits to have more.
+
+#include "memalloc/base/check.h"
+#include "memalloc/base/math.h"
+#include "memalloc/heap/central_heap.h"
+#include "memalloc/heap/thread_heap.h"
+
+namespace memalloc {
+namespace {
+
+// Carving stops at the end of such a page.
+constexpr size_t kCarveUnit = 4096;
+
+// Whether `cell` may be a cell of `block`.
+bool IsInBlock(const BlockHeader* block, uintptr_t cell) {
+  return cell - BlockStart(block) < block->granules * kGranuleSize &&
+         cell % kMinAlignment == 0;
+}
+
+}  // namespace
+
+void* ThreadHeap::AllocateSlow(ThreadHeap* heap, SizeClass size_class) {
+  if (IsStandIn(heap)) {
+    heap = AttachThread();
+    if (heap == nullptr) return g_central_heap.AllocateCell(size_class);
+  }
+  FreeCell* cell = heap->bins_[size_class];
+  if (cell == &kNoCell) {
+    if (!heap->Refill(size_class)) return nullptr;
+    cell = heap->bins_[size_class];
+  }
+  const uintptr_t next = cell->Next(heap->key_);
+  if (next == 0) {
+    // The last one. If others of the block were freed meanwhile, the next
+    // malloc finds them at once.
+    heap->bins_[size_class] = const_cast<FreeCell*>(&kNoCell);
+    heap->TakeFreeList(heap->current_[size_class]);
+  } else if (IsInBlock(heap->current_[size_class], next)) {
+    heap->bins_[size_class] = CellAt(next);
+  } else {
+    DieOfMisuse("malloc", cell,
+                "a free cell was written to (its link is overwritten)",
+                "write-after-free");
+  }
+  cell->link = 0;
+  return cell;
+}
+
+bool ThreadHeap::Refill(SizeClass size_class) {
+  DrainInbox();
+  BlockHeader* block = current_[size_class];
+  if (block != nullptr) {
+    if (TakeFreeList(block) || Carve(block)) return true;
+    Detach(block);
+    current_[size_class] = nullptr;
+  }
+  block = NextBlock(size_class);
+  if (block == nullptr) return false;
+  current_[size_class] = block;
+  block->place = BlockPlace::kCurrent;
+  block->ExpectFrees(kNoCountdown);
+  return TakeFreeList(block) || Carve(block);
+}
+
+BlockHeader* ThreadHeap::NextBlock(SizeClass size_class) {
+  BlockHeader* block = partial_[size_class].PopFront();
+  if (block == nullptr) {
+    block = g_central_heap.AllocateSmallBlock(size_class, this);
+  }
+  if (block == nullptr) block = waiting_[size_class].PopFront();
+  return block;
+}
+
+bool ThreadHeap::TakeFreeList(BlockHeader* block) {
+  if (block->free_list == 0) return false;
+  bins_[block->size_class] = CellAt(block->free_list);
+  block->free_list = 0;
+  block->countdown = block->free_base = kNoCountdown;
+  return true;
+}
+
+bool ThreadHeap::Carve(BlockHeader* block) {
+  const size_t left = block->capacity - block->carved;
+  if (left == 0) return false;
+  const size_t cell_size = block->cell_size;
+  const uintptr_t start = BlockStart(block) + block->carved * cell_size;
+  const size_t room = RoundUp(start + 1, kCarveUnit) - start;
+  const size_t cells = Max<size_t>(1, Min(left, room / cell_size));
+  const uintptr_t last = start + (cells - 1) * cell_size;
+  for (uintptr_t cell = start; cell != last; cell += cell_size) {
+    CellAt(cell)->SetNext(cell + cell_size, key_);
+  }
+  CellAt(last)->SetNext(0, key_);
+  block->carved = static_cast<uint16_t>(block->carved + cells);
+  bins_[block->size_class] = CellAt(start);
+  return true;
+}
+
+// Puts the bin's cells back into the class's current block.
+void ThreadHeap::EmptyBin(BlockHeader* current) {
+  FreeCell*& bin = bins_[current->size_class];
+  if (bin == &kNoCell) return;
+  uint32_t cells = 1;
+  FreeCell* last = bin;
+  while (uintptr_t next = last->Next(key_)) {
+    last = CellAt(next);
+    ++cells;
+  }
+  last->SetNext(current->free_list, key_);
+  current->free_list = AddressOf(bin);
+  current->free_base += cells;
+  bin = const_cast<FreeCell*>(&kNoCell);
+}
+
+// The block's cells are all handed out: whoever frees one first owns it then.
+void ThreadHeap::Detach(BlockHeader* block) {
+  block->countdown = block->free_base = 0;
+  // Pairs with the acquire of the claim: its thread sees the fields above.
+  block->owner.store(nullptr, std::memory_order_release);
+}
+
+}  // namespace memalloc

@@ -1,0 +1,67 @@
+// The slow path of free: claims detached blocks, wakes full ones, retires
+// empty ones.
+
+#include "memalloc/base/check.h"
+#include "memalloc/base/math.h"
+#include "memalloc/heap/central_heap.h"
+#include "memalloc/heap/thread_heap.h"
+
+namespace memalloc {
+namespace {
+
+// Free cells that make a full block worth a refill: an eighth of its cells.
+// With fewer, a full heap under random churn would take a slow path at every
+// operation.
+uint32_t WakeCount(const BlockHeader* block) {
+  return Max(1U, block->capacity / 8U);
+}
+
+}  // namespace
+
+void ThreadHeap::Free(BlockHeader* block, FreeCell* cell) {
+  Route(block, cell);
+}
+
+void ThreadHeap::Claim(BlockHeader* block) {
+  const uint32_t free_cells = block->FreeCells();
+  const uint32_t wake = WakeCount(block);
+  if (free_cells + 1 < wake) {
+    block->place = BlockPlace::kWaiting;
+    waiting_[block->size_class].PushFront(block);
+    block->ExpectFrees(wake - free_cells);
+  } else {
+    block->place = BlockPlace::kPartial;
+    partial_[block->size_class].PushFront(block);
+    block->ExpectFrees(block->UsedCells());
+  }
+}
+
+void ThreadHeap::OnCountdown(BlockHeader* block) {
+  if (block->place == BlockPlace::kCurrent) {
+    block->ExpectFrees(kNoCountdown);
+    return;
+  }
+  if (block->place == BlockPlace::kWaiting) {
+    waiting_[block->size_class].Remove(block);
+    partial_[block->size_class].PushFront(block);
+    block->place = BlockPlace::kPartial;
+  }
+  const uint32_t used = block->UsedCells();
+  if (used == 0) {
+    Retire(block);
+  } else {
+    block->ExpectFrees(used);
+  }
+}
+
+// The block is empty. It stays if the class would have no other: a loop that
+// allocates and frees a blockful then leaves the central heap alone.
+void ThreadHeap::Retire(BlockHeader* block) {
+  BlockList& partial = partial_[block->size_class];
+  if (partial.first() == block && block->next == nullptr) return;
+  partial.Remove(block);
+  g_central_heap.ReleaseSmallBlock(block);
+  DrainInbox();
+}
+
+}  // namespace memalloc

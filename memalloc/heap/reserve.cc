@@ -1,0 +1,44 @@
+// Aligned reservations: beside the last one if that place is free, else out of
+// a larger reservation whose ends are given back.
+
+#include "memalloc/heap/reserve.h"
+
+#include <atomic>
+
+#include "memalloc/base/math.h"
+#include "memalloc/layout/constants.h"
+#include "memalloc/os/os.h"
+
+namespace memalloc {
+namespace {
+
+// Where the last reservation began. Only a hint: races cost a system call.
+std::atomic<uintptr_t> g_last_reservation{0};
+
+}  // namespace
+
+uintptr_t ReserveAligned(size_t bytes, size_t alignment, size_t offset) {
+  if (bytes > kMaxRequest - alignment) return 0;
+  const uintptr_t last = g_last_reservation.load(std::memory_order_relaxed);
+  if (last > bytes + alignment) {
+    const uintptr_t hint = RoundDown(last - bytes + offset, alignment) - offset;
+    const uintptr_t got = os::Reserve(bytes, hint);
+    if (got == 0) return 0;
+    if ((got + offset) % alignment == 0) {
+      g_last_reservation.store(got, std::memory_order_relaxed);
+      return got;
+    }
+    os::Unmap(got, bytes);
+  }
+  const size_t room = bytes + alignment;
+  const uintptr_t start = os::Reserve(room, 0);
+  if (start == 0) return 0;
+  const uintptr_t got = RoundUp(start + offset, alignment) - offset;
+  if (got > start) os::Unmap(start, got - start);
+  const uintptr_t end = got + bytes;
+  if (end < start + room) os::Unmap(end, start + room - end);
+  g_last_reservation.store(got, std::memory_order_relaxed);
+  return got;
+}
+
+}  // namespace memalloc

@@ -1,0 +1,15 @@
+// The heaps that stand before any thread has one, and the pointer to them.
+
+#include "memalloc/heap/thread_heap.h"
+
+namespace memalloc {
+
+const FreeCell kNoCell = {0};
+
+ThreadHeap g_no_heap(kInboxClosed);
+ThreadHeap g_gone_heap(kInboxClosed);
+ThreadHeap g_central_owner(kInboxClosed);
+
+MEMALLOC_TLS ThreadHeap* t_heap = &g_no_heap;
+
+}  // namespace memalloc

@@ -1,0 +1,179 @@
+// The thread heap: one thread's bins and the blocks it owns. Layer: heap.
+//
+// Everything in it but the inbox belongs to its thread alone and needs no
+// lock. A bin is a list of cells ready to be handed out, all of the class's
+// current block; it is filled with that block's whole free list at a time.
+//
+//   refill.cc  the slow path of malloc: where a bin's cells come from
+//   release.cc the slow path of free: claims, wakes and retires blocks
+//   inbox.cc   cells that go to other threads' blocks, and come from others
+//
+// Invariants:
+//   * A cell in a bin, a batch or an inbox counts as handed out, so that its
+//     block cannot become empty, and cannot be reused, while it is there.
+//   * Only the owner touches a block's header, but for `owner` itself.
+//   * A heap's storage is never given back, so that a late sender may look at
+//     it; it may serve another thread by then, which routes what it gets.
+
+#ifndef MEMALLOC_HEAP_THREAD_HEAP_H_
+#define MEMALLOC_HEAP_THREAD_HEAP_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <atomic>
+
+#include "memalloc/base/attributes.h"
+#include "memalloc/heap/block_list.h"
+#include "memalloc/layout/block_header.h"
+#include "memalloc/layout/free_cell.h"
+#include "memalloc/layout/size_class.h"
+
+namespace memalloc {
+
+// What an empty bin points at: a cell whose link never decodes to itself, so
+// that one test finds both the end of a list and a corrupt link.
+extern MEMALLOC_HIDDEN const FreeCell kNoCell;
+
+// Values of an inbox that are no cell.
+inline constexpr uintptr_t kInboxEmpty = 0;
+inline constexpr uintptr_t kInboxClosed = 1;   // its thread has ended
+inline constexpr uintptr_t kInboxDropped = 2;  // its thread is not in this
+                                               // (forked) process
+
+class alignas(MEMALLOC_CACHE_LINE) ThreadHeap {
+ public:
+  constexpr explicit ThreadHeap(uintptr_t inbox);
+  ThreadHeap(const ThreadHeap&) = delete;
+  ThreadHeap& operator=(const ThreadHeap&) = delete;
+
+  // The fast path of malloc: a cell of the class, or null when AllocateSlow
+  // must look for one.
+  MEMALLOC_FAST void* TryAllocate(SizeClass size_class) {
+    FreeCell* cell = bins_[size_class];
+    const uintptr_t next = cell->Next(key_);
+    // One test for the three rare cases: the bin is empty, the cell is its
+    // last one, the link was overwritten.
+    if (MEMALLOC_UNLIKELY((next ^ AddressOf(cell)) >> kGranuleShift != 0)) {
+      return nullptr;
+    }
+    bins_[size_class] = CellAt(next);
+    cell->link = 0;  // no longer looks free, also if it is never written
+    return cell;
+  }
+
+  // The slow path of malloc; null when memory is short.
+  MEMALLOC_SLOW static void* AllocateSlow(ThreadHeap* heap,
+                                          SizeClass size_class);
+
+  MEMALLOC_FAST SizeClass ClassOf(size_t size) const { return table_.Of(size); }
+
+  // The fast path of free, for a cell of a block that this heap owns.
+  MEMALLOC_FAST void FreeOwn(BlockHeader* block, FreeCell* cell) {
+    cell->SetNext(block->free_list, key_);
+    block->free_list = AddressOf(cell);
+    if (MEMALLOC_UNLIKELY(--block->countdown == 0)) OnCountdown(block);
+  }
+
+  // Frees a cell of anybody's small block.
+  MEMALLOC_SLOW void Free(BlockHeader* block, FreeCell* cell);
+
+  // Adds the list of cells from `head` to `tail` to the inbox. False if its
+  // thread has ended: the cells' blocks have another owner, or none, by then.
+  // Called by any thread.
+  bool Receive(FreeCell* head, FreeCell* tail);
+
+  // Sends all batches on their way and takes in what came.
+  void Flush();
+
+ private:
+  friend class CentralHeap;
+
+  // Cells on their way to one other heap.
+  struct Batch {
+    ThreadHeap* to = nullptr;
+    FreeCell* head = nullptr;
+    FreeCell* tail = nullptr;
+    uint32_t cells = 0;
+    uint32_t bytes = 0;
+  };
+  static constexpr size_t kBatches = 8;
+  static constexpr uint32_t kMaxBatchCells = 64;
+  static constexpr uint32_t kMaxBatchBytes = 16 * 1024;
+
+  // The current block expects no event: no more frees than this can happen
+  // between two refills.
+  static constexpr uint32_t kNoCountdown = UINT32_MAX / 2;
+
+  // refill.cc
+  bool Refill(SizeClass size_class);
+  bool TakeFreeList(BlockHeader* block);
+  bool Carve(BlockHeader* block);
+  BlockHeader* NextBlock(SizeClass size_class);
+  void Detach(BlockHeader* block);
+  void EmptyBin(BlockHeader* current);
+
+  // release.cc
+  MEMALLOC_SLOW void OnCountdown(BlockHeader* block);
+  void Claim(BlockHeader* block);
+  void Retire(BlockHeader* block);
+
+  // inbox.cc
+  void Route(BlockHeader* block, FreeCell* cell);
+  void Post(ThreadHeap* to, FreeCell* cell, uint32_t bytes);
+  void SendBatch(Batch& batch);
+  void Reroute(FreeCell* cell);
+  void DrainInbox();
+
+  FreeCell* bins_[kNumSizeClasses];
+  SizeClassTable table_;
+  uintptr_t key_ = 0;
+
+  BlockHeader* current_[kNumSizeClasses] = {};
+  BlockList partial_[kNumSizeClasses];
+  BlockList waiting_[kNumSizeClasses];
+  Batch batches_[kBatches];
+  bool draining_ = false;
+
+  uint32_t number_ = 0;         // from 1; 0 for the heaps of no thread
+  bool is_live_ = false;        // guarded by the central lock
+  ThreadHeap* next_ = nullptr;  // all heaps made
+  ThreadHeap* next_idle_ = nullptr;
+
+  // On a line of its own: other threads write it.
+  alignas(MEMALLOC_CACHE_LINE) std::atomic<uintptr_t> inbox_;
+};
+
+constexpr ThreadHeap::ThreadHeap(uintptr_t inbox) : bins_(), inbox_(inbox) {
+  for (FreeCell*& bin : bins_) bin = const_cast<FreeCell*>(&kNoCell);
+}
+
+// Stand-ins for the heap of a thread that has none: all bins are empty, and
+// nothing is ever written to them.
+extern MEMALLOC_HIDDEN ThreadHeap
+    g_no_heap;  // not yet: the next slow path makes one
+extern MEMALLOC_HIDDEN ThreadHeap
+    g_gone_heap;  // no longer: the central heap serves it
+// Owns a block while the central heap works on it for such a thread.
+extern MEMALLOC_HIDDEN ThreadHeap g_central_owner;
+
+inline bool IsStandIn(const ThreadHeap* heap) {
+  return heap == &g_no_heap || heap == &g_gone_heap;
+}
+
+// The heap of the running thread, or a stand-in.
+#if defined(__PIC__) && !defined(__PIE__)
+#define MEMALLOC_TLS __thread __attribute__((tls_model("initial-exec")))
+#else
+#define MEMALLOC_TLS __thread
+#endif
+extern MEMALLOC_HIDDEN MEMALLOC_TLS ThreadHeap* t_heap;
+
+// Makes a heap for the running thread, unless its heap is gone or memory is
+// short: then null. Defined by the runtime layer, which knows when threads
+// end.
+ThreadHeap* AttachThread();
+
+}  // namespace memalloc
+
+#endif  // MEMALLOC_HEAP_THREAD_HEAP_H_

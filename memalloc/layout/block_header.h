@@ -1,0 +1,140 @@
+// The block header, and how a pointer leads to it. Layer: layout.
+//
+// One cache line for each granule of an arena; the lines of an arena stand
+// together in its first granule. A block is described by the header of its
+// first granule; the header of its last one is kept valid as a boundary tag.
+//
+//   header(p) = arena(p) + ((p >> 10) & 0xffc0)
+//
+// is 64 times the granule's number, plus the arena's colour: the lowest two
+// bits of the arena's number move the table inside the first granule, so that
+// neighbouring arenas' tables do not compete for the same cache sets. The
+// granule's number and the colour stand next to each other in the address,
+// which is why one shift and one mask fetch both.
+
+#ifndef MEMALLOC_LAYOUT_BLOCK_HEADER_H_
+#define MEMALLOC_LAYOUT_BLOCK_HEADER_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <atomic>
+
+#include "memalloc/base/attributes.h"
+#include "memalloc/base/math.h"
+#include "memalloc/layout/constants.h"
+#include "memalloc/layout/size_class.h"
+
+namespace memalloc {
+
+class ThreadHeap;
+
+enum class BlockStatus : uint8_t {
+  kNone = 0,    // never used, or memory of somebody else inside our arena
+  kFree,        // the first or last granule of a free run
+  kInside,      // a later granule of a block; `offset` leads to the first
+  kSmall,       // cells of one size class
+  kLarge,       // one allocation of whole granules
+  kHuge,        // one allocation with a mapping of its own
+  kMetadata,    // thread heaps
+  kArenaTable,  // granule 0: an ArenaHeader
+};
+
+// Where a thread heap keeps an owned small block.
+enum class BlockPlace : uint8_t {
+  kCurrent,  // the block its bin is filled from; in no list
+  kWaiting,  // was full, has too few free cells to be worth a refill
+  kPartial,  // has cells to refill from
+};
+
+struct alignas(MEMALLOC_CACHE_LINE) BlockHeader {
+  // A small block's thread heap. Null while nobody owns it: all its cells are
+  // handed out (detached), or it waits in the central heap's orphan list. Who
+  // exchanges null for himself owns it, and all fields below with it.
+  std::atomic<ThreadHeap*> owner;
+
+  // Cells freed by the owner, linked through their first words; 0 ends it.
+  uintptr_t free_list;
+
+  // Frees until the owner must look at the block (it became worth a refill,
+  // or empty). `free_base - countdown` is the length of free_list.
+  uint32_t countdown;
+  uint32_t free_base;
+
+  BlockStatus status;
+  SizeClass size_class;
+  BlockPlace place;
+  bool is_orphan;  // linked in the orphan list; guarded by the central lock
+
+  uint16_t granules;   // of the block or free run; in the first and last header
+  uint16_t offset;     // kInside: granules back to the first
+  uint16_t capacity;   // cells that fit
+  uint16_t carved;     // cells carved so far, from the block's start on
+  uint32_t cell_size;  // bytes
+
+  // Numbers of the neighbours in the orphan list (the address of the block in
+  // granules), 0 for none; guarded by the central lock.
+  uint32_t orphan_next;
+  uint32_t orphan_prev;
+
+  // The owner's list of the class, or the central heap's list of free runs.
+  BlockHeader* next;
+  BlockHeader* prev;
+
+  uint32_t FreeCells() const { return free_base - countdown; }
+  uint32_t UsedCells() const { return carved - FreeCells(); }
+
+  // Expects `events` frees before the next look.
+  void ExpectFrees(uint32_t events) {
+    const uint32_t free_cells = FreeCells();
+    countdown = events;
+    free_base = free_cells + events;
+  }
+};
+
+static_assert(sizeof(BlockHeader) == 64);
+static_assert(offsetof(BlockHeader, owner) == 0);
+static_assert(offsetof(BlockHeader, free_list) == 8);
+static_assert(offsetof(BlockHeader, countdown) == 16);
+static_assert(offsetof(BlockHeader, status) == 24);
+static_assert(kAddressBits - kGranuleShift <= 32);
+static_assert(kGranulesPerArena * sizeof(BlockHeader) <= kGranuleSize);
+static_assert(kGranuleShift - Log2(sizeof(BlockHeader)) == 10);
+
+MEMALLOC_FAST uintptr_t ArenaOf(uintptr_t address) {
+  return RoundDown(address, kArenaSize);
+}
+
+MEMALLOC_FAST size_t HeaderOffset(uintptr_t address) {
+  return (address >> (kGranuleShift - Log2(sizeof(BlockHeader)))) &
+         (kGranuleSize - sizeof(BlockHeader));
+}
+
+// The header of the granule that holds `address`, in a slot with a table.
+MEMALLOC_FAST BlockHeader* HeaderOf(uintptr_t address) {
+  return reinterpret_cast<BlockHeader*>(ArenaOf(address) +
+                                        HeaderOffset(address));
+}
+
+// The header of the block that holds `address`.
+MEMALLOC_FAST BlockHeader* BlockOf(uintptr_t address) {
+  BlockHeader* header = HeaderOf(address);
+  return header->status == BlockStatus::kInside ? header - header->offset
+                                                : header;
+}
+
+// The number of a header's granule in its arena.
+MEMALLOC_FAST size_t GranuleOf(const BlockHeader* header) {
+  return (reinterpret_cast<uintptr_t>(header) / sizeof(BlockHeader)) %
+         kGranulesPerArena;
+}
+
+// Where the granule of a header begins.
+MEMALLOC_FAST uintptr_t BlockStart(const BlockHeader* header) {
+  return ArenaOf(reinterpret_cast<uintptr_t>(header)) +
+         GranuleOf(header) * kGranuleSize;
+}
+
+}  // namespace memalloc
+
+#endif  // MEMALLOC_LAYOUT_BLOCK_HEADER_H_

@@ -1,0 +1,54 @@
+// A free cell and its link to the next one. Layer: layout.
+//
+// The first word of a free cell holds the next cell of its list, exclusive-or
+// the process's key. The key's upper 16 bits are a constant tag and no address
+// has bits there, so a free cell can be told from a live one by a compare of
+// its upper two bytes, and a link that a stray write changed does not decode
+// to an address of the same block.
+
+#ifndef MEMALLOC_LAYOUT_FREE_CELL_H_
+#define MEMALLOC_LAYOUT_FREE_CELL_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "memalloc/base/attributes.h"
+
+namespace memalloc {
+
+inline constexpr unsigned kFreeTagShift = 48;
+inline constexpr uint16_t kFreeTag = 0x9d5b;
+
+struct FreeCell {
+  uintptr_t link;
+
+  MEMALLOC_FAST uintptr_t Next(uintptr_t key) const { return link ^ key; }
+  MEMALLOC_FAST void SetNext(uintptr_t next, uintptr_t key) {
+    link = next ^ key;
+  }
+  // Whether the cell may be free: true for every free one, and for one in
+  // 65,536 words of random data.
+  MEMALLOC_FAST bool HasFreeTag() const {
+    return static_cast<uint16_t>(link >> kFreeTagShift) == kFreeTag;
+  }
+};
+
+MEMALLOC_FAST FreeCell* CellAt(uintptr_t address) {
+  return reinterpret_cast<FreeCell*>(address);
+}
+
+MEMALLOC_FAST uintptr_t AddressOf(const FreeCell* cell) {
+  return reinterpret_cast<uintptr_t>(cell);
+}
+
+// A key from random bits.
+constexpr uintptr_t MakeLinkKey(uint64_t random) {
+  return (random >> 16) | (uint64_t{kFreeTag} << kFreeTagShift);
+}
+
+// The process's key: set once, before the first cell is carved.
+extern MEMALLOC_HIDDEN uintptr_t g_link_key;
+
+}  // namespace memalloc
+
+#endif  // MEMALLOC_LAYOUT_FREE_CELL_H_

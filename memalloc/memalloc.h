@@ -1,0 +1,57 @@
+/* memalloc's own calls, for C and C++. What malloc(3) and the C++ standard
+ * name keeps its names and is not declared here.
+ *
+ * The functions are declared weak: a program that is not linked to memalloc
+ * sees null addresses and may ask before it calls, as in
+ *   if (memalloc_owns != NULL && memalloc_owns(p)) ...
+ * All are thread-safe and leave errno alone.
+ */
+
+#ifndef MEMALLOC_MEMALLOC_H_
+#define MEMALLOC_MEMALLOC_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#ifdef MEMALLOC_BUILDING
+#define MEMALLOC_API __attribute__((visibility("default")))
+#else
+#define MEMALLOC_API __attribute__((weak))
+#endif
+
+/* The version, "major.minor.patch". */
+MEMALLOC_API const char* memalloc_version(void);
+
+/* 1 if `pointer` lies in memory that memalloc manages (in an allocation or
+ * not), 0 otherwise. The pointer is not followed. */
+MEMALLOC_API int memalloc_owns(const void* pointer);
+
+/* Walks the heap and checks its invariants, under its lock: milliseconds per
+ * gigabyte. Returns 1; an inconsistent heap ends the process with a line on
+ * stderr. For tests and debuggers (gdb: call memalloc_check_heap()). */
+MEMALLOC_API int memalloc_check_heap(void);
+
+struct memalloc_summary {
+  uint64_t live_bytes;     /* handed out to the program, cells rounded up */
+  uint64_t peak_bytes;     /* peak of what blocks in use span */
+  uint64_t heap_bytes;     /* backed address space: blocks and free granules */
+  uint64_t arenas;         /* 16 MiB regions in use */
+  uint64_t blocks;         /* blocks in use */
+  uint64_t threads;        /* threads with a heap of their own */
+  uint64_t rss_bytes;      /* resident bytes of the whole process */
+  uint64_t peak_rss_bytes; /* their peak */
+};
+
+/* Fills in a summary of the process; takes the heap's lock for as long as
+ * memalloc_check_heap and reads /proc/self/statm. */
+MEMALLOC_API void memalloc_get_summary(struct memalloc_summary* summary);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* MEMALLOC_MEMALLOC_H_ */

@@ -1,0 +1,60 @@
+// The summary, and the line about it that a process leaves when it ends
+// (MEMALLOC_STATS_FILE; read by tools/run).
+
+#include "memalloc/observe/summary.h"
+
+#include "memalloc/base/line_buffer.h"
+#include "memalloc/heap/central_heap.h"
+#include "memalloc/os/os.h"
+#include "memalloc/runtime/runtime.h"
+
+namespace memalloc {
+namespace {
+
+// The program's name as one word.
+void AppendName(LineBuffer& line, const char* name) {
+  for (; *name != '\0'; ++name) {
+    line.Char(*name > ' ' && *name <= '~' ? *name : '_');
+  }
+}
+
+// A destructor of the whole library: it runs after the program's own exit
+// handlers, in a process that ends by exit or by returning from main.
+__attribute__((destructor)) void LeaveSummary() {
+  const char* file = GetOptions().stats_file;
+  if (file[0] == '\0') return;
+  const Summary summary = TakeSummary();
+  LineBuffer line;
+  line.Text("pid=").Decimal(static_cast<uint64_t>(os::ProcessId()));
+  line.Text(" program=");
+  AppendName(line, os::ProgramName());
+  line.Text(" live_bytes=").Decimal(summary.live_bytes);
+  line.Text(" peak_bytes=").Decimal(summary.peak_bytes);
+  line.Text(" arenas=").Decimal(summary.arenas);
+  line.Text(" blocks=").Decimal(summary.blocks);
+  line.Text(" heap_bytes=").Decimal(summary.heap_bytes);
+  line.Text(" rss_bytes=").Decimal(summary.rss_bytes);
+  line.Text(" peak_rss_bytes=").Decimal(summary.peak_rss_bytes);
+  line.Text(" threads=").Decimal(summary.threads);
+  line.EndLine();
+  os::AppendToFile(file, line.data(), line.size());
+}
+
+}  // namespace
+
+Summary TakeSummary() {
+  const CentralCounts counts = g_central_heap.Counts();
+  const os::ResidentSize resident = os::GetResidentSize();
+  Summary summary = {};
+  summary.live_bytes = counts.live_bytes;
+  summary.peak_bytes = counts.peak_block_bytes;
+  summary.heap_bytes = counts.backed_bytes;
+  summary.arenas = counts.arenas;
+  summary.blocks = counts.blocks;
+  summary.threads = counts.thread_heaps;
+  summary.rss_bytes = resident.now;
+  summary.peak_rss_bytes = resident.peak;
+  return summary;
+}
+
+}  // namespace memalloc

@@ -1,0 +1,176 @@
+// The kernel, as os.h promises it. The only file with system calls.
+
+#include "memalloc/os/os.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "memalloc/base/check.h"
+
+extern "C" char** environ;
+extern "C" char* program_invocation_short_name;
+
+namespace memalloc {
+namespace {
+
+class ErrnoGuard {
+ public:
+  ErrnoGuard() : saved_(errno) {}
+  ~ErrnoGuard() { errno = saved_; }
+  ErrnoGuard(const ErrnoGuard&) = delete;
+  ErrnoGuard& operator=(const ErrnoGuard&) = delete;
+
+ private:
+  int saved_;
+};
+
+void* ToPointer(uintptr_t address) { return reinterpret_cast<void*>(address); }
+
+uintptr_t ToAddress(void* pointer) {
+  return pointer == MAP_FAILED ? 0 : reinterpret_cast<uintptr_t>(pointer);
+}
+
+}  // namespace
+
+void Die(const LineBuffer& line) {
+  os::WriteToStderr(line.data(), line.size());
+  abort();
+}
+
+namespace os {
+
+size_t PageSize() { return getauxval(AT_PAGESZ); }
+
+uint64_t RandomWord() {
+  // The kernel puts 16 random bytes on each new process's stack; glibc's own
+  // canaries use the first 16 as they are, so they are mixed before use.
+  uint64_t words[2] = {0x9e3779b97f4a7c15, 0};
+  const auto* random = reinterpret_cast<const char*>(getauxval(AT_RANDOM));
+  if (random != nullptr) memcpy(words, random, sizeof(words));
+  uint64_t x = words[0] ^ (words[1] << 32 | words[1] >> 32);
+  x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+  x = (x ^ x >> 27) * 0x94d049bb133111eb;
+  return x ^ x >> 31;
+}
+
+bool SecureExecution() { return getauxval(AT_SECURE) != 0; }
+
+const char* Environment(const char* name) {
+  if (environ == nullptr) return nullptr;
+  const size_t length = strlen(name);
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    if (strncmp(*entry, name, length) == 0 && (*entry)[length] == '=') {
+      return *entry + length + 1;
+    }
+  }
+  return nullptr;
+}
+
+uintptr_t CurrentBreak() {
+  const ErrnoGuard guard;
+  void* now = sbrk(0);
+  return now == MAP_FAILED ? 0 : reinterpret_cast<uintptr_t>(now);
+}
+
+uintptr_t GrowBreak(size_t bytes) {
+  if (bytes > PTRDIFF_MAX) return 0;  // sbrk would shrink
+  const ErrnoGuard guard;
+  return ToAddress(sbrk(static_cast<intptr_t>(bytes)));
+}
+
+uintptr_t Reserve(size_t bytes, uintptr_t hint) {
+  const ErrnoGuard guard;
+  return ToAddress(mmap(ToPointer(hint), bytes, PROT_NONE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+}
+
+bool Commit(uintptr_t start, size_t bytes) {
+  const ErrnoGuard guard;
+  return mprotect(ToPointer(start), bytes, PROT_READ | PROT_WRITE) == 0;
+}
+
+uintptr_t Map(size_t bytes, uintptr_t hint) {
+  const ErrnoGuard guard;
+  return ToAddress(mmap(ToPointer(hint), bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+}
+
+void Unmap(uintptr_t start, size_t bytes) {
+  const ErrnoGuard guard;
+  munmap(ToPointer(start), bytes);
+}
+
+bool RemapInPlace(uintptr_t start, size_t old_bytes, size_t new_bytes) {
+  const ErrnoGuard guard;
+  return mremap(ToPointer(start), old_bytes, new_bytes, 0) != MAP_FAILED;
+}
+
+bool RemapTo(uintptr_t start, size_t old_bytes, size_t new_bytes,
+             uintptr_t target) {
+  const ErrnoGuard guard;
+  return mremap(ToPointer(start), old_bytes, new_bytes,
+                MREMAP_MAYMOVE | MREMAP_FIXED, ToPointer(target)) != MAP_FAILED;
+}
+
+ResidentSize GetResidentSize() {
+  const ErrnoGuard guard;
+  ResidentSize size = {0, 0};
+  struct rusage usage;
+  if (getrusage(RUSAGE_SELF, &usage) == 0) {
+    size.peak = static_cast<uint64_t>(usage.ru_maxrss) * 1024;
+  }
+  const int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return size;
+  char text[128];
+  const ssize_t n = read(fd, text, sizeof(text) - 1);
+  close(fd);
+  if (n <= 0) return size;
+  text[n] = '\0';
+  const char* second = strchr(text, ' ');
+  if (second == nullptr) return size;
+  uint64_t pages = 0;
+  for (++second; *second >= '0' && *second <= '9'; ++second) {
+    pages = pages * 10 + static_cast<uint64_t>(*second - '0');
+  }
+  size.now = pages * PageSize();
+  if (size.peak < size.now) size.peak = size.now;
+  return size;
+}
+
+int ProcessId() { return getpid(); }
+
+const char* ProgramName() {
+  return program_invocation_short_name != nullptr
+             ? program_invocation_short_name
+             : "?";
+}
+
+void AppendToFile(const char* path, const char* data, size_t bytes) {
+  const ErrnoGuard guard;
+  const int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return;
+  while (write(fd, data, bytes) < 0 && errno == EINTR) {
+  }
+  close(fd);
+}
+
+void WriteToStderr(const char* data, size_t bytes) {
+  const ErrnoGuard guard;
+  while (bytes > 0) {
+    const ssize_t n = write(STDERR_FILENO, data, bytes);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return;
+    data += n;
+    bytes -= static_cast<size_t>(n);
+  }
+}
+
+}  // namespace os
+}  // namespace memalloc

@@ -1,0 +1,78 @@
+// Everything the allocator asks of the kernel. Layer: os.
+//
+// os.cc is the only file of the project's library with system calls;
+// testing/unit/fake_os.cc stands in for it in unit tests (it fails the n-th
+// call, moves the break, returns gaps). Every function is thread-safe and
+// leaves errno as it was; none allocates with malloc.
+
+#ifndef MEMALLOC_OS_OS_H_
+#define MEMALLOC_OS_OS_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+namespace memalloc::os {
+
+// The page size in bytes, a power of two; read at run time (4, 16 or 64 KiB).
+size_t PageSize();
+
+// A word of randomness that differs from one process image to the next.
+uint64_t RandomWord();
+
+// True in a program that runs with more rights than its caller (setuid and
+// the like, AT_SECURE): no option of the environment counts there.
+bool SecureExecution();
+
+// The variable `name` of the environment, or nullptr; read without libc, whose
+// environ may not stand yet.
+const char* Environment(const char* name);
+
+// The program break as it is now (brk(2)); any part of the program may have
+// moved it since the last look.
+uintptr_t CurrentBreak();
+
+// Raises the break by `bytes` and returns where the new memory begins, 0 on
+// failure. The result differs from CurrentBreak()'s last answer when somebody
+// else moved the break in between.
+uintptr_t GrowBreak(size_t bytes);
+
+// Reserves `bytes` of address space without access, near `hint` if that is
+// free (0: anywhere). 0 on failure.
+uintptr_t Reserve(size_t bytes, uintptr_t hint);
+
+// Makes reserved memory readable and writable; it reads as zero.
+bool Commit(uintptr_t start, size_t bytes);
+
+// Maps `bytes` of zero memory, near `hint` if that is free. 0 on failure.
+uintptr_t Map(size_t bytes, uintptr_t hint);
+
+// Gives back a mapping or a part of one.
+void Unmap(uintptr_t start, size_t bytes);
+
+// Resizes the mapping at `start` where it stands. False if that cannot be.
+bool RemapInPlace(uintptr_t start, size_t old_bytes, size_t new_bytes);
+
+// Moves the mapping to `target` (a reservation of at least `new_bytes`) and
+// resizes it. False, with all as it was but the reservation, on failure.
+bool RemapTo(uintptr_t start, size_t old_bytes, size_t new_bytes,
+             uintptr_t target);
+
+// Resident bytes of the process now and at their peak; 0 when not known.
+struct ResidentSize {
+  uint64_t now;
+  uint64_t peak;
+};
+ResidentSize GetResidentSize();
+
+int ProcessId();
+const char* ProgramName();
+
+// Appends to the file at the absolute `path`, made with mode 0600 when it is
+// missing, in one write. The descriptor is closed again.
+void AppendToFile(const char* path, const char* data, size_t bytes);
+
+void WriteToStderr(const char* data, size_t bytes);
+
+}  // namespace memalloc::os
+
+#endif  // MEMALLOC_OS_OS_H_

@@ -1,0 +1,41 @@
+// What happens once: initialisation, the options, and what threads, forks and
+// the end of the process need. Layer: runtime.
+//
+//   init.cc          first use, options
+//   thread_attach.cc a thread's heap, from its first need to its end
+//   fork.cc          the handlers around fork
+
+#ifndef MEMALLOC_RUNTIME_RUNTIME_H_
+#define MEMALLOC_RUNTIME_RUNTIME_H_
+
+#include <stddef.h>
+
+namespace memalloc {
+
+struct Options {
+  // MEMALLOC_STATS_FILE: where the process appends one line when it ends; ""
+  // for nowhere. A copy: programs write over their environment.
+  char stats_file[256];
+};
+
+// The options as they were read at the first use.
+const Options& GetOptions();
+
+// Sets up the key of the links and the options. Called before the first heap
+// is made; calls nothing that allocates, runs once whoever comes first.
+void InitialiseOnce();
+
+// Makes the pthread key through which threads tell their end. Allocates
+// nothing. Called once, under the lock of the initialisation.
+void MakeThreadExitKey();
+
+// Registers the fork handlers, once. May allocate; the caller's heap stands.
+void RegisterForkHandlersOnce();
+
+// Registers the end of the running thread, whose heap stands by now. May
+// allocate.
+void RegisterThreadExit();
+
+}  // namespace memalloc
+
+#endif  // MEMALLOC_RUNTIME_RUNTIME_H_

@@ -1,0 +1,60 @@
+// A thread's heap, from its first need to the thread's end.
+//
+// The end comes through the destructor of a pthread key. Destructors of other
+// keys may still allocate and free, in glibc for four rounds, so ours asks to
+// be called again until the last round; then the heap's blocks are given up
+// and what the thread still does goes to the central heap.
+
+#include <limits.h>
+#include <pthread.h>
+
+#include "memalloc/heap/central_heap.h"
+#include "memalloc/heap/thread_heap.h"
+#include "memalloc/runtime/runtime.h"
+
+namespace memalloc {
+namespace {
+
+// Written once, by the initialisation; a process with no key left keeps the
+// heaps of its dead threads.
+bool g_has_key;
+pthread_key_t g_key;
+
+MEMALLOC_TLS int t_rounds_left = PTHREAD_DESTRUCTOR_ITERATIONS - 1;
+
+void OnThreadExit(void* heap) {
+  if (t_rounds_left > 0) {
+    --t_rounds_left;
+    if (pthread_setspecific(g_key, heap) == 0) return;
+  }
+  t_heap = &g_gone_heap;
+  g_central_heap.RetireThreadHeap(static_cast<ThreadHeap*>(heap));
+}
+
+}  // namespace
+
+void MakeThreadExitKey() {
+  g_has_key = pthread_key_create(&g_key, &OnThreadExit) == 0;
+}
+
+void RegisterThreadExit() {
+  if (!g_has_key) return;
+  // May call calloc when the program has many keys; the heap is ready for it.
+  // If that fails the heap stays with the dead: a leak, not an error.
+  pthread_setspecific(g_key, t_heap);
+}
+
+ThreadHeap* AttachThread() {
+  ThreadHeap* heap = t_heap;
+  if (heap == &g_gone_heap) return nullptr;
+  if (!IsStandIn(heap)) return heap;
+  InitialiseOnce();
+  heap = g_central_heap.AcquireThreadHeap();
+  if (heap == nullptr) return nullptr;
+  t_heap = heap;
+  RegisterForkHandlersOnce();
+  RegisterThreadExit();
+  return heap;
+}
+
+}  // namespace memalloc
