@@ -1,0 +1,114 @@
+// Implementation of command_line.h: the flags, their parsing and the help.
+//
+// The accepted spellings are absl's: one or two dashes, `--flag=value`, and
+// `--noflag` for a boolean. All flags are boolean, so none takes its value
+// from the next argument, and the first argument without a dash is PROGRAM.
+
+#include "tools/run/command_line.h"
+
+#include "absl/flags/commandlineflag.h"
+#include "absl/flags/flag.h"
+#include "absl/flags/reflection.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
+#include "tools/run/failure.h"
+
+ABSL_FLAG(bool, stats, false,
+          "when the program has ended, print on stderr what it used");
+
+namespace memalloc::run {
+namespace {
+
+constexpr char kUsage[] =
+    "usage: memalloc_run [--stats] [--] PROGRAM [ARGS...]";
+
+// Sets the flag that `argument` names.
+absl::Status SetFlag(absl::string_view argument) {
+  absl::string_view name = argument;
+  absl::ConsumePrefix(&name, "-");
+  absl::ConsumePrefix(&name, "-");
+  absl::string_view value = "true";
+  if (const size_t equals = name.find('='); equals != name.npos) {
+    value = name.substr(equals + 1);
+    name = name.substr(0, equals);
+  }
+  absl::CommandLineFlag* flag = absl::FindCommandLineFlag(name);
+  if (flag == nullptr && absl::ConsumePrefix(&name, "no") && value == "true") {
+    flag = absl::FindCommandLineFlag(name);
+    value = "false";
+  }
+  if (flag == nullptr) {
+    return OwnFailure(absl::StrCat("unknown flag ", argument,
+                                   "; memalloc_run knows --stats and --help, "
+                                   "the program's own flags follow PROGRAM"));
+  }
+  std::string error;
+  if (!flag->ParseFrom(value, &error)) {
+    return OwnFailure(absl::StrCat("bad value in ", argument,
+                                   "; write --stats or --nostats"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<CommandLine> ParseCommandLine(char** argv) {
+  CommandLine line;
+  char** next = argv;
+  // argv may be empty: execve() allows it.
+  if (*next != nullptr) ++next;
+  for (; *next != nullptr; ++next) {
+    const absl::string_view argument = *next;
+    if (argument == "--") {
+      ++next;
+      break;
+    }
+    if (!absl::StartsWith(argument, "-") || argument == "-") break;
+    if (argument == "--help" || argument == "-help" || argument == "-h") {
+      line.help = true;
+      return line;
+    }
+    if (absl::Status status = SetFlag(argument); !status.ok()) return status;
+  }
+  if (*next == nullptr) {
+    return OwnFailure(absl::StrCat("no program given; ", kUsage));
+  }
+  line.program = next;
+  return line;
+}
+
+std::string HelpText() {
+  return absl::StrCat(
+      kUsage,
+      "\n"
+      "\n"
+      "Runs PROGRAM with memalloc in the place of the C library's malloc, by\n"
+      "preloading memalloc.so. PROGRAM is a path, or a name that is looked up\n"
+      "in PATH. Everything after PROGRAM is passed to it as it is.\n"
+      "\n"
+      "  --stats  ",
+      absl::FindCommandLineFlag("stats")->Help(),
+      "\n"
+      "  --help   print this text\n"
+      "\n"
+      "Examples:\n"
+      "  memalloc_run python3 -c 'print(1)'\n"
+      "  memalloc_run --stats sort --parallel=2 big.txt\n"
+      "  tools/bazel run //tools:memalloc_run -- --stats ls -l\n"
+      "\n"
+      "The program runs in the caller's working directory, also under\n"
+      "`bazel run`, whose BUILD_* variables it does not see. memalloc.so is\n"
+      "put in front of an LD_PRELOAD that is set already. Without --stats the\n"
+      "program takes the place of memalloc_run. With it memalloc_run stays as\n"
+      "its parent, passes on the signals it gets, and ends as the program "
+      "does.\n"
+      "\n"
+      "Exit status: that of PROGRAM, or\n"
+      "  125  memalloc_run itself failed or was used wrongly\n"
+      "  126  PROGRAM was found but cannot run on memalloc\n"
+      "  127  PROGRAM was not found\n");
+}
+
+}  // namespace memalloc::run

@@ -1,0 +1,37 @@
+// memalloc_run's own command line: [FLAGS] [--] PROGRAM [ARGS...].
+//
+// Invariant: nothing from PROGRAM on is looked at or changed, whatever it
+// looks like; `--help` after PROGRAM is the program's. absl::ParseCommandLine
+// cannot promise that, because it takes flags from the whole line; and it exits
+// with 1, a status that belongs to the program. So the flags are defined with
+// ABSL_FLAG and set through absl's reflection, argument by argument.
+// Used by main.cc.
+
+#ifndef TOOLS_RUN_COMMAND_LINE_H_
+#define TOOLS_RUN_COMMAND_LINE_H_
+
+#include <string>
+
+#include "absl/flags/declare.h"
+#include "absl/status/statusor.h"
+
+ABSL_DECLARE_FLAG(bool, stats);
+
+namespace memalloc::run {
+
+struct CommandLine {
+  bool help = false;
+  // PROGRAM and its arguments, null-terminated: the end of the caller's argv.
+  // Not empty unless `help`.
+  char** program = nullptr;
+};
+
+// Sets the flags and finds PROGRAM. Without a PROGRAM it is a failure.
+absl::StatusOr<CommandLine> ParseCommandLine(char** argv);
+
+// What --help prints.
+std::string HelpText();
+
+}  // namespace memalloc::run
+
+#endif  // TOOLS_RUN_COMMAND_LINE_H_

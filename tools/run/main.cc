@@ -1,0 +1,95 @@
+// memalloc_run: runs any program on memalloc. See command_line.cc for the help.
+//
+// The order of the steps: own command line, the caller's directory (all later
+// paths are relative to it), the library, the program, whether they fit, and
+// only then the environment and the run. Every failure up to there is one line
+// on stderr and an exit status from failure.h, and nothing has been run.
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <string>
+
+#include "absl/flags/flag.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "tools/run/command_line.h"
+#include "tools/run/environment.h"
+#include "tools/run/failure.h"
+#include "tools/run/preload_check.h"
+#include "tools/run/preload_library.h"
+#include "tools/run/program_lookup.h"
+#include "tools/run/stats_file.h"
+#include "tools/run/summary.h"
+#include "tools/run/supervise.h"
+
+namespace memalloc::run {
+namespace {
+
+// In one write(), so that output of the program's children does not come in
+// between.
+void WriteToStderr(absl::string_view text) {
+  const ssize_t ignored = write(STDERR_FILENO, text.data(), text.size());
+  static_cast<void>(ignored);
+}
+
+// Enters the caller's directory, finds program and library, and sets
+// LD_PRELOAD. Returns the program's path.
+absl::StatusOr<std::string> Prepare(const std::string& name) {
+  absl::StatusOr<std::string> executable = OwnExecutable();
+  if (!executable.ok()) return executable.status();
+  absl::Status status = EnterCallersDirectory(*executable);
+  if (!status.ok()) return status;
+  absl::StatusOr<PreloadLibrary> library = FindPreloadLibrary(*executable);
+  if (!library.ok()) return library.status();
+  const std::string search_path = SearchPath();
+  absl::StatusOr<std::string> program = FindProgram(name, search_path);
+  if (!program.ok()) return program.status();
+  status = CheckTakesPreload(*program, *library, search_path);
+  if (!status.ok()) return status;
+  SetPreload(library->path);
+  return program;
+}
+
+// Runs the program under supervision; returns its wait status.
+absl::StatusOr<int> RunWithStats(const std::string& path, char** program_argv,
+                                 char** own_argv) {
+  const std::string name = std::filesystem::path(path).filename();
+  StatsFile stats_file;
+  absl::Status status = stats_file.Create();
+  if (!status.ok()) return status;
+  absl::StatusOr<Ending> ending = Supervise(path, program_argv, own_argv);
+  if (!ending.ok()) return ending.status();
+  WriteToStderr(Summary(name, *ending, stats_file.Read()));
+  return ending->wait_status;
+}
+
+absl::Status Main(char** argv) {
+  const absl::StatusOr<CommandLine> line = ParseCommandLine(argv);
+  if (!line.ok()) return line.status();
+  if (line->help) {
+    std::fputs(HelpText().c_str(), stdout);
+    return absl::OkStatus();
+  }
+  const absl::StatusOr<std::string> path = Prepare(line->program[0]);
+  if (!path.ok()) return path.status();
+  if (!absl::GetFlag(FLAGS_stats)) return Exec(*path, line->program);
+  absl::StatusOr<int> wait_status = RunWithStats(*path, line->program, argv);
+  if (!wait_status.ok()) return wait_status.status();
+  EndAs(*wait_status);
+}
+
+}  // namespace
+}  // namespace memalloc::run
+
+int main(int, char** argv) {
+  const absl::Status status = memalloc::run::Main(argv);
+  if (status.ok()) return 0;
+  memalloc::run::WriteToStderr(
+      absl::StrCat("memalloc_run: ", status.message(), "\n"));
+  return memalloc::run::ExitStatus(status);
+}

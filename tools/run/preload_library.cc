@@ -1,0 +1,99 @@
+// Implementation of preload_library.h.
+//
+// tools/run/memalloc_run and memalloc/memalloc.so keep their positions to each
+// other in every layout that Bazel makes: output tree, runfiles, this
+// repository as an external one. Runfiles come first because there the object
+// is the one this executable was built with, even when the two were built in
+// different configurations. Their top directory is called "memalloc" with
+// WORKSPACE and "_main" with MODULE.bazel.
+
+#include "tools/run/preload_library.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+#include <vector>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "tools/run/failure.h"
+
+namespace memalloc::run {
+namespace {
+
+constexpr char kPlace[] = "memalloc/memalloc.so";
+constexpr char kHowToBuild[] =
+    "build it with `tools/bazel build //memalloc:memalloc.so`";
+
+absl::StatusOr<ElfFile> InspectElfAt(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0)
+    return OwnFailure(absl::StrCat("it cannot be read: ", ErrnoText(errno)));
+  absl::Cleanup close_fd = [fd] { close(fd); };
+  absl::StatusOr<ElfFile> file = InspectElf(fd);
+  if (!file.ok()) {
+    return OwnFailure(
+        absl::StrCat("it is a malformed ELF file: ", file.status().message()));
+  }
+  return file;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> OwnExecutable() {
+  std::error_code error;
+  const std::filesystem::path path =
+      std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) {
+    return OwnFailure(absl::StrCat(
+        "/proc/self/exe cannot be read: ", error.message(), "; mount /proc"));
+  }
+  return path.string();
+}
+
+absl::StatusOr<PreloadLibrary> FindPreloadLibrary(
+    const std::string& executable) {
+  const std::filesystem::path own = executable;
+  const std::filesystem::path directory = own.parent_path();
+  const std::string runfiles = absl::StrCat(executable, ".runfiles/");
+  const std::vector<std::string> candidates = {
+      absl::StrCat(runfiles, "memalloc/", kPlace),
+      absl::StrCat(runfiles, "_main/", kPlace),
+      (directory / "../.." / kPlace).lexically_normal(),
+      directory / "memalloc.so",
+  };
+  PreloadLibrary library;
+  for (const std::string& candidate : candidates) {
+    std::error_code error;
+    library.path = std::filesystem::canonical(candidate, error).string();
+    if (!error) break;
+  }
+  if (library.path.empty()) {
+    return OwnFailure(absl::StrCat("memalloc.so is missing, none of ",
+                                   absl::StrJoin(candidates, ", "), " exists; ",
+                                   kHowToBuild));
+  }
+  if (library.path.find_first_of(" :") != library.path.npos) {
+    return OwnFailure(
+        absl::StrCat(library.path,
+                     ": LD_PRELOAD cannot hold a path with a blank or a "
+                     "colon; move the directory"));
+  }
+  absl::StatusOr<ElfFile> object = InspectElfAt(library.path);
+  if (!object.ok()) {
+    return Prefixed(absl::StrCat(library.path, ": "), object.status());
+  }
+  library.abi = object->abi;
+  absl::StatusOr<ElfFile> self = InspectElfAt(executable);
+  if (!self.ok()) {
+    return Prefixed(absl::StrCat(executable, ": "), self.status());
+  }
+  library.loader = self->interpreter;
+  return library;
+}
+
+}  // namespace memalloc::run
