@@ -110,7 +110,7 @@ def read_events(path):
         for line in events:
             event = json.loads(line)
             (kind, identity), = event["id"].items()
-            label = identity.get("label") if isinstance(identity, dict) else None
+            label = identity.get("label")
             if kind == "targetConfigured":
                 if event.get("configured", {}).get("testSize"):
                     labels.add(label)
