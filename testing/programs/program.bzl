@@ -1,0 +1,71 @@
+"""One program, linked once for each allocator and way of linking."""
+
+load("@rules_cc//cc:defs.bzl", "cc_binary", "cc_library")
+
+# No proof about malloc can be had where a sanitizer brings its own.
+NEEDS_MEMALLOC = select({
+    "//:step_aside": ["//:incompatible"],
+    "//conditions:default": [],
+})
+
+# gold, which Bazel prefers, cannot --gc-sections a static libstdc++: it says
+# that .note.stapsdt of eh_throw.o refers to a discarded section. Without it,
+# libc's malloc.o is not absent for the reason that it was collected, either.
+STATIC_LINKOPTS = ["-Wl,--no-gc-sections"]
+
+def program(name, srcs, deps):
+    """Defines the binaries that program_test.py compares.
+
+    They are `name`_libc, `name`_libc_static, `name`_memalloc and
+    `name`_memalloc_static.
+
+    Args:
+      name: the program.
+      srcs: its sources.
+      deps: its libraries, which must exist as archives.
+    """
+    cc_library(
+        name = name,
+        testonly = True,
+        srcs = srcs,
+        alwayslink = True,
+        deps = deps,
+    )
+    for allocator, malloc in [
+        ("libc", "@bazel_tools//tools/cpp:malloc"),
+        ("memalloc", "//memalloc"),
+    ]:
+        cc_binary(
+            name = "%s_%s" % (name, allocator),
+            testonly = True,
+            malloc = malloc,
+            deps = [":" + name],
+        )
+        cc_binary(
+            name = "%s_%s_static" % (name, allocator),
+            testonly = True,
+            features = ["fully_static_link"],
+            linkopts = STATIC_LINKOPTS,
+            malloc = malloc,
+            target_compatible_with = NEEDS_MEMALLOC,
+            deps = [":" + name],
+        )
+
+def program_test(name, program, args, data = [], **kwargs):
+    """Compares the binaries of `program`, run with `args`."""
+    binaries = {
+        option: ":%s_%s" % (program, option)
+        for option in ["libc", "libc_static", "memalloc", "memalloc_static"]
+    }
+    native.py_test(
+        name = name,
+        srcs = ["program_test.py"],
+        args = [
+            "--%s=$(rootpath %s)" % (option, label)
+            for option, label in binaries.items()
+        ] + args,
+        data = binaries.values() + data,
+        main = "program_test.py",
+        target_compatible_with = NEEDS_MEMALLOC,
+        **kwargs
+    )
