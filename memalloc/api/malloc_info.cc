@@ -1,8 +1,8 @@
 // glibc's calls that look into the allocator or tune it, from <malloc.h>.
 //
 // The figures come from one snapshot; see memalloc.h for their meaning.
-// mallopt(3) accepts nothing yet: it returns 0, as glibc does for a parameter
-// that it does not know. malloc_trim(3) returns 0: nothing went back.
+// mallopt(3) accepts every parameter and changes nothing: programs take 0 for
+// a failure. malloc_trim(3) returns 0: nothing went back.
 
 #include <errno.h>
 #include <malloc.h>
@@ -67,7 +67,7 @@ MEMALLOC_EXPORT int malloc_info(int options, FILE* stream) noexcept {
 }
 
 MEMALLOC_EXPORT int mallopt(int /*parameter*/, int /*value*/) noexcept {
-  return 0;
+  return 1;
 }
 
 MEMALLOC_EXPORT int malloc_trim(size_t /*pad*/) noexcept { return 0; }

@@ -5,6 +5,8 @@
 // which a C program does not have: there what it takes from the C++ library is
 // weak, and a program without them never gets here.
 
+#include <errno.h>
+
 #include <new>
 
 #include "memalloc/base/attributes.h"
@@ -58,7 +60,10 @@ MEMALLOC_SLOW void* NewSlow(size_t size, size_t alignment) {
     void* result = TryOnce(size, alignment);
     if (MEMALLOC_LIKELY(result != nullptr)) return result;
     const std::new_handler handler = CurrentHandler();
-    if (handler == nullptr) ThrowBadAlloc();
+    if (handler == nullptr) {
+      errno = ENOMEM;  // as where operator new calls malloc
+      ThrowBadAlloc();
+    }
     handler();
   }
 }
@@ -68,7 +73,10 @@ MEMALLOC_SLOW void* NewNoThrowSlow(size_t size, size_t alignment) noexcept {
     void* result = TryOnce(size, alignment);
     if (MEMALLOC_LIKELY(result != nullptr)) return result;
     const std::new_handler handler = CurrentHandler();
-    if (handler == nullptr) return nullptr;
+    if (handler == nullptr) {
+      errno = ENOMEM;
+      return nullptr;
+    }
     try {
       handler();
     } catch (...) {

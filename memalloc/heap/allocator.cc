@@ -49,12 +49,16 @@ BlockHeader* BlockOfAllocation(uintptr_t address, const char* call) {
 size_t SizeOf(const BlockHeader* block) {
   switch (block->status) {
     case BlockStatus::kSmall:
-      return block->cell_size;
     case BlockStatus::kLarge:
-      return block->granules * kGranuleSize;
+      return block->cell_size;
     default:
       return ArenaHeaderOf(block)->huge.bytes;
   }
+}
+
+// Whether a cell that is surely not free may begin at `address`.
+MEMALLOC_FAST bool IsLiveCell(uintptr_t address) {
+  return address % kMinAlignment == 0 && !CellAt(address)->HasFreeTag();
 }
 
 // A cell that holds a link of a free list, if its block is one of ours. Live
@@ -84,22 +88,18 @@ void* AllocateSmall(SizeClass size_class) {
   return ThreadHeap::AllocateSlow(heap, size_class);
 }
 
-// Above kMaxSmallSize. `slack` more bytes are taken where that costs nothing
-// but address space, so that the block can grow.
-void* AllocateWhole(size_t size, size_t slack, bool zero) {
+// Above kMaxSmallSize.
+void* AllocateWhole(size_t size, bool zero) {
   if (size > kMaxRequest) return nullptr;
-  const size_t with_slack = size + slack;
-  if (with_slack <= kMaxLargeSize) {
-    void* block = g_central_heap.AllocateLarge(with_slack, 1, zero);
-    if (block != nullptr) return block;
-    if (slack > 0) block = g_central_heap.AllocateLarge(size, 1, zero);
-    return block;
-  }
-  void* block = g_central_heap.AllocateHuge(with_slack, 1);
-  if (block == nullptr && slack > 0) {
-    block = g_central_heap.AllocateHuge(size, 1);
-  }
-  return block;
+  return size <= kMaxLargeSize
+             ? g_central_heap.AllocateLarge(size, kGranuleSize, zero)
+             : g_central_heap.AllocateHuge(size, kGranuleSize);
+}
+
+// Whether a block of `old_size` bytes may stay for `size`: large enough, and
+// more than `least` of it used.
+MEMALLOC_FAST bool FitsWell(size_t size, size_t old_size, size_t least) {
+  return size <= old_size && size > least;
 }
 
 // The smallest class of at least `size` bytes whose cells all stand at
@@ -110,29 +110,62 @@ SizeClass AlignedClassOf(size_t size, size_t alignment) {
   return size_class;
 }
 
-// A new size for a block that must move to grow: an eighth more than asked,
-// so that growing by small steps moves it seldom.
-size_t SlackFor(size_t size) { return size / 8; }
+// Room for a block that must move to grow from `old_size` to `size`: a quarter
+// more than it had if it asks for less, so that growing by small steps moves
+// it seldom.
+size_t GrownSize(size_t old_size, size_t size) {
+  return Max(size, old_size + old_size / 4);
+}
 
 void* Move(void* pointer, size_t old_size, size_t size) {
-  void* target = size <= kMaxSmallSize
-                     ? Allocate(size)
-                     : AllocateWhole(size, size > old_size ? SlackFor(size) : 0,
-                                     /*zero=*/false);
+  void* target = nullptr;
+  if (size > old_size) target = AllocateAnySize(GrownSize(old_size, size));
+  if (target == nullptr) target = AllocateAnySize(size);
   if (target == nullptr) return nullptr;
   memcpy(target, pointer, Min(old_size, size));
   FreeAnyPointer(pointer, "realloc");
   return target;
 }
 
+// What Reallocate could not do by looking at a cell.
+MEMALLOC_SLOW void* ReallocateSlow(void* pointer, size_t size) {
+  const auto address = reinterpret_cast<uintptr_t>(pointer);
+  BlockHeader* block = BlockOfAllocation(address, "realloc");
+  const size_t old_size = SizeOf(block);
+  if (size > kMaxRequest) return nullptr;
+  if (block->status == BlockStatus::kSmall) {
+    if (IsFreeCell(CellAt(address))) {
+      DieOfMisuse("realloc", pointer, "the cell is free", "double-free");
+    }
+    if (FitsWell(size, old_size, old_size / 2)) return pointer;
+  } else if (FitsWell(size, old_size, old_size - old_size / 4)) {
+    return pointer;
+  } else if (block->status == BlockStatus::kLarge) {
+    if (size > kMaxSmallSize && size <= kMaxLargeSize &&
+        g_central_heap.ResizeLarge(block, size)) {
+      return pointer;
+    }
+  } else if (size > kMaxLargeSize) {
+    void* moved = nullptr;
+    if (size > old_size) {
+      moved = g_central_heap.ResizeHuge(block, GrownSize(old_size, size));
+    }
+    if (moved == nullptr) moved = g_central_heap.ResizeHuge(block, size);
+    if (moved != nullptr) return moved;
+  }
+  void* moved = Move(pointer, old_size, size);
+  // Shrinking cannot fail: the old block is large enough.
+  return moved == nullptr && size <= old_size ? pointer : moved;
+}
+
 }  // namespace
 
 void* AllocateAnySize(size_t size) {
   if (size <= kMaxSmallSize) return AllocateSmall(SizeClassOf(size));
-  return AllocateWhole(size, 0, /*zero=*/false);
+  return AllocateWhole(size, /*zero=*/false);
 }
 
-void FreeAnyPointer(void* pointer, const char* call) {
+void FreeAnyPointer(void* pointer, const char* call) noexcept {
   if (pointer == nullptr) return;
   const auto address = reinterpret_cast<uintptr_t>(pointer);
   BlockHeader* block = BlockOfAllocation(address, call);
@@ -150,7 +183,7 @@ void FreeAnyPointer(void* pointer, const char* call) {
 }
 
 void* AllocateZeroed(size_t size) {
-  if (size > kMaxSmallSize) return AllocateWhole(size, 0, /*zero=*/true);
+  if (size > kMaxSmallSize) return AllocateWhole(size, /*zero=*/true);
   void* cell = Allocate(size);
   if (cell != nullptr) memset(cell, 0, size);
   return cell;
@@ -170,29 +203,18 @@ void* AllocateAligned(size_t size, size_t alignment) {
 
 void* Reallocate(void* pointer, size_t size) {
   const auto address = reinterpret_cast<uintptr_t>(pointer);
-  BlockHeader* block = BlockOfAllocation(address, "realloc");
-  const size_t old_size = SizeOf(block);
-  if (size > kMaxRequest) return nullptr;
-  // A block stays where it is while it is well used: by half for a cell, by
-  // three quarters where the rest can be given back.
-  const size_t least = block->status == BlockStatus::kSmall
-                           ? old_size / 2
-                           : old_size - old_size / 4;
-  if (size <= old_size && size > least) return pointer;
-  if (block->status == BlockStatus::kLarge && size > kMaxSmallSize &&
-      size <= kMaxLargeSize) {
-    if (g_central_heap.ResizeLarge(block, size)) return pointer;
-  } else if (block->status == BlockStatus::kHuge && size > kMaxLargeSize) {
-    const size_t slack = size > old_size ? SlackFor(size) : 0;
-    void* moved = g_central_heap.ResizeHuge(block, size + slack);
-    if (moved == nullptr && slack > 0) {
-      moved = g_central_heap.ResizeHuge(block, size);
+  if (MEMALLOC_LIKELY(g_address_map.Find(address) == SlotKind::kArena)) {
+    const BlockHeader* block = BlockOf(address);
+    const size_t old_size = block->cell_size;
+    const bool is_start =
+        (block->status == BlockStatus::kSmall && IsLiveCell(address)) ||
+        (block->status == BlockStatus::kLarge && address == BlockStart(block));
+    if (MEMALLOC_LIKELY(is_start &&
+                        FitsWell(size, old_size, old_size - old_size / 4))) {
+      return pointer;
     }
-    if (moved != nullptr) return moved;
   }
-  void* moved = Move(pointer, old_size, size);
-  // Shrinking cannot fail: the old block is large enough.
-  return moved == nullptr && size <= old_size ? pointer : moved;
+  return ReallocateSlow(pointer, size);
 }
 
 size_t UsableSize(const void* pointer) {

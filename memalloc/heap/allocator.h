@@ -24,7 +24,7 @@ namespace memalloc {
 // Any size; also serves what the fast path could not.
 MEMALLOC_SLOW void* AllocateAnySize(size_t size);
 // Any pointer; `call` is the name for an error's message.
-MEMALLOC_SLOW void FreeAnyPointer(void* pointer, const char* call);
+MEMALLOC_SLOW void FreeAnyPointer(void* pointer, const char* call) noexcept;
 
 // ---- malloc and free ----
 

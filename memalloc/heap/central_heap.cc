@@ -1,8 +1,6 @@
-// Small blocks, their runs, and the register of thread heaps.
+// Runs of granules, small blocks, and the counts.
 
 #include "memalloc/heap/central_heap.h"
-
-#include <new>
 
 #include "memalloc/base/check.h"
 #include "memalloc/base/math.h"
@@ -48,9 +46,19 @@ void CentralHeap::UncountBlock(size_t granules) {
 
 BlockHeader* CentralHeap::AllocateSmallBlock(SizeClass size_class,
                                              ThreadHeap* owner) {
-  const LockHolder holder(lock_);
-  BlockHeader* block = ClaimOrphan(size_class, owner);
-  return block != nullptr ? block : MakeSmallBlock(size_class, owner);
+  const size_t granules = GranulesPerBlock(CellSize(size_class));
+  for (;;) {
+    ThreadHeap* parked;
+    {
+      const LockHolder holder(lock_);
+      BlockHeader* block = ClaimOrphan(size_class, owner);
+      if (block != nullptr) return block;
+      // Before the heap grows, what dead threads left is put to use.
+      parked = runs_.Has(granules) ? nullptr : TakeParkedHeap();
+      if (parked == nullptr) return MakeSmallBlock(size_class, owner);
+    }
+    EmptyThreadHeap(parked);
+  }
 }
 
 BlockHeader* CentralHeap::MakeSmallBlock(SizeClass size_class,
@@ -95,87 +103,6 @@ void CentralHeap::FreeSmallBlock(BlockHeader* block) {
   GiveRun(block, granules);
 }
 
-// ---- thread heaps ----
-
-ThreadHeap* CentralHeap::AcquireThreadHeap() {
-  const LockHolder holder(lock_);
-  ThreadHeap* heap = idle_heaps_;
-  if (heap != nullptr) {
-    idle_heaps_ = heap->next_idle_;
-    // Opens the inbox; whoever still knows the heap from its former thread
-    // may send to it again, and the new thread routes what comes.
-    heap->inbox_.store(kInboxEmpty, std::memory_order_release);
-  } else {
-    if (metadata_end_ - metadata_ < sizeof(ThreadHeap)) {
-      BlockHeader* run = TakeRun(1, kGranuleSize);
-      if (run == nullptr) return nullptr;
-      run->status = BlockStatus::kMetadata;
-      ArenaHeaderOf(run)->SetDirty(GranuleOf(run), 1);
-      metadata_ = BlockStart(run);
-      metadata_end_ = metadata_ + kGranuleSize;
-    }
-    heap = new (reinterpret_cast<void*>(metadata_)) ThreadHeap(kInboxEmpty);
-    metadata_ += sizeof(ThreadHeap);
-    heap->key_ = g_link_key;
-    heap->number_ = ++heaps_made_;
-    heap->next_ = heaps_;
-    heaps_ = heap;
-  }
-  heap->is_live_ = true;
-  return heap;
-}
-
-void CentralHeap::RetireThreadHeap(ThreadHeap* heap) {
-  heap->Flush();
-  FreeCell* late;
-  {
-    const LockHolder holder(lock_);
-    for (unsigned c = 0; c < kNumSizeClasses; ++c) {
-      BlockHeader* block = heap->current_[c];
-      if (block != nullptr) {
-        heap->EmptyBin(block);
-        heap->current_[c] = nullptr;
-        GiveUpBlock(block);
-      }
-      while ((block = heap->partial_[c].PopFront()) != nullptr) {
-        GiveUpBlock(block);
-      }
-      while ((block = heap->waiting_[c].PopFront()) != nullptr) {
-        GiveUpBlock(block);
-      }
-    }
-    // Closed after the blocks are given up, and with release, so that a
-    // sender that finds it closed sees them without this owner.
-    late =
-        CellAt(heap->inbox_.exchange(kInboxClosed, std::memory_order_acq_rel));
-    heap->is_live_ = false;
-    heap->next_idle_ = idle_heaps_;
-    idle_heaps_ = heap;
-  }
-  while (late != nullptr) {
-    FreeCell* next = CellAt(late->Next(g_link_key));
-    FreeCellOf(BlockOf(AddressOf(late)), late);
-    late = next;
-  }
-}
-
-void CentralHeap::AfterForkInChild(ThreadHeap* survivor) {
-  lock_.ReinitialiseInChild();
-  bool others = false;
-  for (ThreadHeap* heap = heaps_; heap != nullptr; heap = heap->next_) {
-    if (heap == survivor) {
-      // What others had sent may be torn in the copy: cells and inbox were
-      // copied at different moments.
-      heap->inbox_.store(kInboxEmpty, std::memory_order_relaxed);
-    } else if (heap->is_live_) {
-      others = true;
-      heap->is_live_ = false;
-      heap->inbox_.store(kInboxDropped, std::memory_order_relaxed);
-    }
-  }
-  if (others) WriteOffOrphans();
-}
-
 // ---- counts ----
 
 CentralCounts CentralHeap::Counts() {
@@ -187,7 +114,7 @@ CentralCounts CentralHeap::Counts() {
   counts.peak_block_bytes = peak_granules_ * kGranuleSize;
   counts.blocks = block_count_;
   for (ThreadHeap* heap = heaps_; heap != nullptr; heap = heap->next_) {
-    if (heap->is_live_) ++counts.thread_heaps;
+    if (heap->in_use_) ++counts.thread_heaps;
   }
   for (ArenaHeader* huge = huge_; huge != nullptr; huge = huge->next) {
     counts.live_bytes += huge->huge.bytes;
@@ -197,9 +124,12 @@ CentralCounts CentralHeap::Counts() {
     while (granule < arena->limit) {
       const BlockHeader* block = arena->Header(granule);
       if (block->status == BlockStatus::kSmall) {
-        counts.live_bytes += uint64_t{block->UsedCells()} * block->cell_size;
+        // Of a block that another thread works on this is an estimate; it may
+        // read the two fields of FreeCells() at different moments.
+        const uint32_t used = Min<uint32_t>(block->UsedCells(), block->carved);
+        counts.live_bytes += uint64_t{used} * block->cell_size;
       } else if (block->status == BlockStatus::kLarge) {
-        counts.live_bytes += block->granules * kGranuleSize;
+        counts.live_bytes += block->cell_size;
       }
       granule += Max<size_t>(1, block->granules);
     }

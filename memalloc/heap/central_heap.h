@@ -10,7 +10,8 @@
 //                    heap
 //   large.cc         one allocation of whole granules
 //   huge.cc          one allocation with a mapping of its own
-//   central_heap.cc  small blocks and the register of thread heaps
+//   central_heap.cc  runs, small blocks, counts
+//   thread_heaps.cc  the register of thread heaps
 //   check_heap.cc    the walker that checks every invariant
 
 #ifndef MEMALLOC_HEAP_CENTRAL_HEAP_H_
@@ -82,10 +83,12 @@ class CentralHeap {
 
   // ---- thread heaps ----
 
-  // A thread heap nobody uses, its inbox open; null when memory is short.
+  // A heap for a new thread: a parked one, or an empty one. Null when memory
+  // is short.
   ThreadHeap* AcquireThreadHeap() MEMALLOC_EXCLUDES(lock_);
-  // Takes over all that `heap` owns; its thread is about to end.
-  void RetireThreadHeap(ThreadHeap* heap) MEMALLOC_EXCLUDES(lock_);
+  // Takes the heap of a thread that ends: parks it as it stands for the next
+  // thread, or empties it.
+  void ReturnThreadHeap(ThreadHeap* heap) MEMALLOC_EXCLUDES(lock_);
 
   // ---- fork ----
 
@@ -139,12 +142,16 @@ class CentralHeap {
   // large.cc
   bool TakeBehind(BlockHeader* block, size_t more) MEMALLOC_REQUIRES(lock_);
 
+  // thread_heaps.cc
+  void EmptyThreadHeap(ThreadHeap* heap) MEMALLOC_EXCLUDES(lock_);
+  ThreadHeap* TakeParkedHeap() MEMALLOC_REQUIRES(lock_);
+
   // huge.cc
   void Enlist(ArenaHeader* arena) MEMALLOC_REQUIRES(lock_);
   void Delist(ArenaHeader* arena) MEMALLOC_REQUIRES(lock_);
 
   // check_heap.cc
-  void CheckArena(ArenaHeader* arena, const ThreadHeap* mine)
+  size_t CheckArena(ArenaHeader* arena, const ThreadHeap* mine)
       MEMALLOC_REQUIRES(lock_);
   void CheckSmallBlock(BlockHeader* block, const ThreadHeap* mine)
       MEMALLOC_REQUIRES(lock_);
@@ -155,16 +162,19 @@ class CentralHeap {
 
   ArenaHeader* arenas_ MEMALLOC_GUARDED_BY(lock_) = nullptr;
   ArenaHeader* huge_ MEMALLOC_GUARDED_BY(lock_) = nullptr;
-  // The arena at the top of the break and where our part of the break ends;
-  // null and 0 before the first growth.
+  // The arena at the top of our part of the break; null before the first
+  // growth.
   ArenaHeader* break_arena_ MEMALLOC_GUARDED_BY(lock_) = nullptr;
-  uintptr_t break_top_ MEMALLOC_GUARDED_BY(lock_) = 0;
   // The mapped arena that still has room to commit.
   ArenaHeader* mapped_arena_ MEMALLOC_GUARDED_BY(lock_) = nullptr;
 
   uint32_t orphans_[kNumSizeClasses] MEMALLOC_GUARDED_BY(lock_) = {};
 
   ThreadHeap* heaps_ MEMALLOC_GUARDED_BY(lock_) = nullptr;
+  // Heaps without a thread: parked ones still own blocks and hold cells in
+  // their bins, idle ones own nothing and have a closed inbox.
+  ThreadHeap* parked_heaps_ MEMALLOC_GUARDED_BY(lock_) = nullptr;
+  uint32_t parked_count_ MEMALLOC_GUARDED_BY(lock_) = 0;
   ThreadHeap* idle_heaps_ MEMALLOC_GUARDED_BY(lock_) = nullptr;
   uintptr_t metadata_ MEMALLOC_GUARDED_BY(lock_) = 0;
   uintptr_t metadata_end_ MEMALLOC_GUARDED_BY(lock_) = 0;

@@ -16,8 +16,7 @@ void CentralHeap::Check(const ThreadHeap* mine) {
   size_t backed = 0;
   size_t arenas = 0;
   for (ArenaHeader* arena = arenas_; arena != nullptr; arena = arena->next) {
-    CheckArena(arena, mine);
-    backed += arena->limit;
+    backed += CheckArena(arena, mine);
     ++arenas;
   }
   for (ArenaHeader* huge = huge_; huge != nullptr; huge = huge->next) {
@@ -42,11 +41,13 @@ void CentralHeap::Check(const ThreadHeap* mine) {
   }
 }
 
-void CentralHeap::CheckArena(ArenaHeader* arena, const ThreadHeap* mine) {
+// The granules of the arena that are ours.
+size_t CentralHeap::CheckArena(ArenaHeader* arena, const ThreadHeap* mine) {
   MEMALLOC_CHECK(arena->status == BlockStatus::kArenaTable, arena);
   MEMALLOC_CHECK(arena->limit <= kGranulesPerArena, arena);
   MEMALLOC_CHECK(g_address_map.Find(arena->Start()) == SlotKind::kArena, arena);
   bool after_free = false;
+  size_t backed = 1;
   size_t granule = 1;
   while (granule < arena->limit) {
     BlockHeader* block = arena->Header(granule);
@@ -74,9 +75,11 @@ void CentralHeap::CheckArena(ArenaHeader* arena, const ThreadHeap* mine) {
       default:
         DieOfCorruption(block, "a block begins with a wrong status");
     }
+    if (block->status != BlockStatus::kNone) backed += granules;
     after_free = is_free;
     granule += granules;
   }
+  return backed;
 }
 
 void CentralHeap::CheckSmallBlock(BlockHeader* block, const ThreadHeap* mine) {
@@ -87,9 +90,13 @@ void CentralHeap::CheckSmallBlock(BlockHeader* block, const ThreadHeap* mine) {
     MEMALLOC_CHECK(block[i].status == BlockStatus::kInside, block);
     MEMALLOC_CHECK(block[i].offset == i, block);
   }
-  // Blocks of other threads change under our eyes.
-  const ThreadHeap* owner = block->owner.load(std::memory_order_acquire);
-  if (owner != nullptr && owner != mine) return;
+  // Blocks of other threads change under our eyes; one without an owner is
+  // claimed for as long as it is looked at.
+  ThreadHeap* owner = nullptr;
+  const bool is_claimed = block->owner.compare_exchange_strong(
+      owner, &g_central_owner, std::memory_order_acq_rel,
+      std::memory_order_acquire);
+  if (!is_claimed && owner != mine) return;
   MEMALLOC_CHECK(block->carved <= block->capacity, block);
   MEMALLOC_CHECK(block->FreeCells() <= block->carved, block);
   const uintptr_t start = BlockStart(block);
@@ -102,6 +109,7 @@ void CentralHeap::CheckSmallBlock(BlockHeader* block, const ThreadHeap* mine) {
     MEMALLOC_CHECK(++cells <= block->carved, block);
   }
   MEMALLOC_CHECK(cells == block->FreeCells(), block);
+  if (is_claimed) block->owner.store(nullptr, std::memory_order_release);
 }
 
 void CentralHeap::CheckRunLists() {

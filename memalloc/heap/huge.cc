@@ -75,7 +75,9 @@ uintptr_t ReserveRoom(size_t offset, size_t bytes, size_t alignment) {
 
 void* CentralHeap::AllocateHuge(size_t size, size_t alignment) {
   const size_t offset = OffsetFor(alignment);
-  if (size > kMaxRequest - offset - kArenaSize - alignment) return nullptr;
+  // Room for the table, for aligning, and for rounding up, without overflow.
+  constexpr size_t kMost = kMaxRequest / 4;
+  if (size > kMost || alignment > kMost) return nullptr;
   const size_t bytes = RoundUp(Max<size_t>(size, 1), os::PageSize());
   const uintptr_t base = ReserveRoom(offset, bytes, alignment);
   if (base == 0) return nullptr;
@@ -109,7 +111,7 @@ void* CentralHeap::ResizeHuge(BlockHeader* block, size_t size) {
   const uintptr_t start = arena->huge.start;
   const size_t offset = start - base;
   const size_t old_bytes = arena->huge.bytes;
-  if (size > kMaxRequest - offset - 2 * kArenaSize) return nullptr;
+  if (size > kMaxRequest / 4) return nullptr;
   const size_t bytes = RoundUp(size, os::PageSize());
 
   if (bytes <= old_bytes || os::RemapInPlace(start, old_bytes, bytes)) {
@@ -138,13 +140,15 @@ void* CentralHeap::ResizeHuge(BlockHeader* block, size_t size) {
     Delist(arena);
   }
   const uintptr_t new_start = new_base + new_offset;
+  // Slots are given up before their memory: another thread may get it at once.
+  ClearSlots(base, offset, old_bytes);
   if (!os::RemapTo(start, old_bytes, bytes, new_start)) {
+    MarkSlots(base, offset, old_bytes);
     os::Unmap(new_base, new_offset + bytes);
     const LockHolder holder(lock_);
     Enlist(arena);
     return nullptr;
   }
-  ClearSlots(base, offset, old_bytes);
   os::Unmap(base, offset);
   ArenaHeader* moved = Describe(new_base, new_offset, bytes);
   MarkSlots(new_base, new_offset, bytes);

@@ -15,12 +15,13 @@
 
 namespace memalloc {
 void ThreadHeap::Route(BlockHeader* block, FreeCell* cell) {
-  // Acquire: pairs with the release of whoever gave the block up.
+  // Acquire pairs with the release of whoever gave the block up, release with
+  // the acquire of who finds this heap as the owner and sends to it.
   ThreadHeap* owner = block->owner.load(std::memory_order_acquire);
   if (owner == this) {
     FreeOwn(block, cell);
   } else if (owner == nullptr && block->owner.compare_exchange_strong(
-                                     owner, this, std::memory_order_acquire,
+                                     owner, this, std::memory_order_acq_rel,
                                      std::memory_order_acquire)) {
     Claim(block);
     FreeOwn(block, cell);
@@ -105,8 +106,9 @@ void ThreadHeap::DrainInbox() {
 }
 
 void ThreadHeap::Flush() {
-  for (Batch& batch : batches_) SendBatch(batch);
+  // What comes in may have to go on to others: take in first, then send.
   DrainInbox();
+  for (Batch& batch : batches_) SendBatch(batch);
 }
 
 }  // namespace memalloc

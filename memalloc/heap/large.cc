@@ -14,6 +14,12 @@ size_t GranulesFor(size_t size) {
   return Max<size_t>(1, RoundUp(size, kGranuleSize) / kGranuleSize);
 }
 
+void DescribeLarge(BlockHeader* block, size_t granules) {
+  SetBlockBounds(block, granules);
+  block->status = BlockStatus::kLarge;
+  block->cell_size = static_cast<uint32_t>(granules * kGranuleSize);
+}
+
 }  // namespace
 
 void* CentralHeap::AllocateLarge(size_t size, size_t alignment, bool zero) {
@@ -24,7 +30,7 @@ void* CentralHeap::AllocateLarge(size_t size, size_t alignment, bool zero) {
     const LockHolder holder(lock_);
     block = TakeRun(granules, alignment);
     if (block == nullptr) return nullptr;
-    block->status = BlockStatus::kLarge;
+    DescribeLarge(block, granules);
     ArenaHeader* arena = ArenaHeaderOf(block);
     memcpy(before.dirty, arena->dirty, sizeof(before.dirty));
     arena->SetDirty(GranuleOf(block), granules);
@@ -51,14 +57,14 @@ bool CentralHeap::ResizeLarge(BlockHeader* block, size_t size) {
   const LockHolder holder(lock_);
   const size_t old = block->granules;
   if (granules < old) {
-    SetBlockBounds(block, granules);
+    DescribeLarge(block, granules);
     used_granules_ -= old - granules;
     runs_.Give(block + granules, old - granules);
   } else if (granules > old) {
     const size_t more = granules - old;
     if (!TakeBehind(block, more)) return false;
     ArenaHeaderOf(block)->SetDirty(GranuleOf(block) + old, more);
-    SetBlockBounds(block, granules);
+    DescribeLarge(block, granules);
     used_granules_ += more;
     peak_granules_ = Max(peak_granules_, used_granules_);
   }

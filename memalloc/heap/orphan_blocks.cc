@@ -56,7 +56,7 @@ BlockHeader* CentralHeap::ClaimOrphan(SizeClass size_class, ThreadHeap* owner) {
     RemoveOrphan(block);
     ThreadHeap* nobody = nullptr;
     if (!block->owner.compare_exchange_strong(nobody, owner,
-                                              std::memory_order_acquire,
+                                              std::memory_order_acq_rel,
                                               std::memory_order_relaxed)) {
       continue;
     }
@@ -84,6 +84,9 @@ FreeCell* CentralHeap::AllocateCell(SizeClass size_class) {
   if (block->free_list != 0) {
     cell = CellAt(block->free_list);
     block->free_list = cell->Next(g_link_key);
+    if (block->free_list != 0 && !IsInBlock(block, block->free_list)) {
+      DieOfOverwrittenLink(cell);
+    }
     --block->free_base;
   } else {
     cell = CellAt(BlockStart(block) + block->carved * block->cell_size);
@@ -100,7 +103,7 @@ void CentralHeap::FreeCellOf(BlockHeader* block, FreeCell* cell) {
     {
       const LockHolder holder(lock_);
       if (block->owner.compare_exchange_strong(owner, &g_central_owner,
-                                               std::memory_order_acquire,
+                                               std::memory_order_acq_rel,
                                                std::memory_order_acquire)) {
         cell->SetNext(block->free_list, g_link_key);
         block->free_list = AddressOf(cell);

@@ -16,12 +16,6 @@ namespace {
 // Carving stops at the end of such a page.
 constexpr size_t kCarveUnit = 4096;
 
-// Whether `cell` may be a cell of `block`.
-bool IsInBlock(const BlockHeader* block, uintptr_t cell) {
-  return cell - BlockStart(block) < block->granules * kGranuleSize &&
-         cell % kMinAlignment == 0;
-}
-
 }  // namespace
 
 void* ThreadHeap::AllocateSlow(ThreadHeap* heap, SizeClass size_class) {
@@ -43,9 +37,7 @@ void* ThreadHeap::AllocateSlow(ThreadHeap* heap, SizeClass size_class) {
   } else if (IsInBlock(heap->current_[size_class], next)) {
     heap->bins_[size_class] = CellAt(next);
   } else {
-    DieOfMisuse("malloc", cell,
-                "a free cell was written to (its link is overwritten)",
-                "write-after-free");
+    DieOfOverwrittenLink(cell);
   }
   cell->link = 0;
   return cell;
@@ -89,8 +81,9 @@ bool ThreadHeap::Carve(BlockHeader* block) {
   if (left == 0) return false;
   const size_t cell_size = block->cell_size;
   const uintptr_t start = BlockStart(block) + block->carved * cell_size;
+  // The cells that begin in the page: their links lie in it too.
   const size_t room = RoundUp(start + 1, kCarveUnit) - start;
-  const size_t cells = Max<size_t>(1, Min(left, room / cell_size));
+  const size_t cells = Min(left, (room + cell_size - 1) / cell_size);
   const uintptr_t last = start + (cells - 1) * cell_size;
   for (uintptr_t cell = start; cell != last; cell += cell_size) {
     CellAt(cell)->SetNext(cell + cell_size, key_);

@@ -23,12 +23,14 @@ void ThreadHeap::Free(BlockHeader* block, FreeCell* cell) {
 }
 
 void ThreadHeap::Claim(BlockHeader* block) {
-  const uint32_t free_cells = block->FreeCells();
+  // What a refill could hand out: an orphan may not be carved to its end.
+  const uint32_t available =
+      block->FreeCells() + (block->capacity - block->carved);
   const uint32_t wake = WakeCount(block);
-  if (free_cells + 1 < wake) {
+  if (available + 1 < wake) {
     block->place = BlockPlace::kWaiting;
     waiting_[block->size_class].PushFront(block);
-    block->ExpectFrees(wake - free_cells);
+    block->ExpectFrees(wake - available);
   } else {
     block->place = BlockPlace::kPartial;
     partial_[block->size_class].PushFront(block);
@@ -36,7 +38,7 @@ void ThreadHeap::Claim(BlockHeader* block) {
   }
 }
 
-void ThreadHeap::OnCountdown(BlockHeader* block) {
+void ThreadHeap::OnCountdown(BlockHeader* block) noexcept {
   if (block->place == BlockPlace::kCurrent) {
     block->ExpectFrees(kNoCountdown);
     return;

@@ -18,7 +18,7 @@ std::atomic<uintptr_t> g_last_reservation{0};
 }  // namespace
 
 uintptr_t ReserveAligned(size_t bytes, size_t alignment, size_t offset) {
-  if (bytes > kMaxRequest - alignment) return 0;
+  if (bytes > kMaxRequest / 2 || alignment > kMaxRequest / 2) return 0;
   const uintptr_t last = g_last_reservation.load(std::memory_order_relaxed);
   if (last > bytes + alignment) {
     const uintptr_t hint = RoundDown(last - bytes + offset, alignment) - offset;

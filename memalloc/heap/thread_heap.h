@@ -114,7 +114,7 @@ class alignas(MEMALLOC_CACHE_LINE) ThreadHeap {
   void EmptyBin(BlockHeader* current);
 
   // release.cc
-  MEMALLOC_SLOW void OnCountdown(BlockHeader* block);
+  MEMALLOC_SLOW void OnCountdown(BlockHeader* block) noexcept;
   void Claim(BlockHeader* block);
   void Retire(BlockHeader* block);
 
@@ -135,10 +135,13 @@ class alignas(MEMALLOC_CACHE_LINE) ThreadHeap {
   Batch batches_[kBatches];
   bool draining_ = false;
 
-  uint32_t number_ = 0;         // from 1; 0 for the heaps of no thread
-  bool is_live_ = false;        // guarded by the central lock
-  ThreadHeap* next_ = nullptr;  // all heaps made
-  ThreadHeap* next_idle_ = nullptr;
+  uint32_t number_ = 0;  // from 1; 0 for the heaps of no thread
+
+  // Guarded by the central lock. A thread works on the heap: its own, or one
+  // that empties it.
+  bool in_use_ = false;
+  ThreadHeap* next_ = nullptr;       // all heaps made
+  ThreadHeap* next_free_ = nullptr;  // parked or idle ones
 
   // On a line of its own: other threads write it.
   alignas(MEMALLOC_CACHE_LINE) std::atomic<uintptr_t> inbox_;
@@ -168,6 +171,16 @@ inline bool IsStandIn(const ThreadHeap* heap) {
 #define MEMALLOC_TLS __thread
 #endif
 extern MEMALLOC_HIDDEN MEMALLOC_TLS ThreadHeap* t_heap;
+
+// Whether `cell`, read from a link of the block's list, may be one of its
+// cells.
+inline bool IsInBlock(const BlockHeader* block, uintptr_t cell) {
+  return cell - BlockStart(block) < block->granules * kGranuleSize &&
+         cell % kMinAlignment == 0;
+}
+
+// The link in `cell` does not lead to a cell of the same block.
+[[noreturn]] MEMALLOC_COLD void DieOfOverwrittenLink(const FreeCell* cell);
 
 // Makes a heap for the running thread, unless its heap is gone or memory is
 // short: then null. Defined by the runtime layer, which knows when threads

@@ -7,16 +7,15 @@
 // are recognised, not followed.
 //
 // Invariant: a byte is set before a pointer into its slot is handed out and
-// cleared after the last one is dead, so that the owner of a live pointer
-// always reads a settled value; relaxed atomics are enough.
+// cleared after the last one is dead. Whoever holds a live pointer reads a
+// settled value, so that free needs no atomic load; a look-up of any address
+// does.
 
 #ifndef MEMALLOC_LAYOUT_ADDRESS_MAP_H_
 #define MEMALLOC_LAYOUT_ADDRESS_MAP_H_
 
 #include <stddef.h>
 #include <stdint.h>
-
-#include <atomic>
 
 #include "memalloc/base/attributes.h"
 #include "memalloc/layout/constants.h"
@@ -45,27 +44,27 @@ class AddressMap {
     return (address >> kArenaShift) & (kSlots - 1);
   }
 
-  MEMALLOC_FAST SlotKind Get(size_t slot) const {
-    return slots_[slot].load(std::memory_order_relaxed);
-  }
+  // Of a slot that a live pointer leads to.
+  MEMALLOC_FAST SlotKind Get(size_t slot) const { return slots_[slot]; }
 
+  // Of any address.
   SlotKind Find(uintptr_t address) const {
     if (address >> kAddressBits != 0) return SlotKind::kForeign;
-    return Get(SlotOf(address));
+    return __atomic_load_n(&slots_[SlotOf(address)], __ATOMIC_RELAXED);
   }
 
   // Marks `count` slots from the one of `address` on.
   void Set(uintptr_t address, size_t count, SlotKind kind) {
     const size_t first = SlotOf(address);
     for (size_t i = 0; i < count; ++i) {
-      slots_[first + i].store(kind, std::memory_order_relaxed);
+      __atomic_store_n(&slots_[first + i], kind, __ATOMIC_RELAXED);
     }
   }
 
  private:
   static constexpr size_t kSlots = size_t{1} << (kAddressBits - kArenaShift);
 
-  std::atomic<SlotKind> slots_[kSlots];
+  SlotKind slots_[kSlots];
 };
 
 extern MEMALLOC_HIDDEN AddressMap g_address_map;

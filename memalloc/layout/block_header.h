@@ -70,7 +70,7 @@ struct alignas(MEMALLOC_CACHE_LINE) BlockHeader {
   uint16_t offset;     // kInside: granules back to the first
   uint16_t capacity;   // cells that fit
   uint16_t carved;     // cells carved so far, from the block's start on
-  uint32_t cell_size;  // bytes
+  uint32_t cell_size;  // bytes; of a large block, all of it
 
   // Numbers of the neighbours in the orphan list (the address of the block in
   // granules), 0 for none; guarded by the central lock.

@@ -96,12 +96,6 @@ bool Commit(uintptr_t start, size_t bytes) {
   return mprotect(ToPointer(start), bytes, PROT_READ | PROT_WRITE) == 0;
 }
 
-uintptr_t Map(size_t bytes, uintptr_t hint) {
-  const ErrnoGuard guard;
-  return ToAddress(mmap(ToPointer(hint), bytes, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-}
-
 void Unmap(uintptr_t start, size_t bytes) {
   const ErrnoGuard guard;
   munmap(ToPointer(start), bytes);

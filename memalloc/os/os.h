@@ -43,9 +43,6 @@ uintptr_t Reserve(size_t bytes, uintptr_t hint);
 // Makes reserved memory readable and writable; it reads as zero.
 bool Commit(uintptr_t start, size_t bytes);
 
-// Maps `bytes` of zero memory, near `hint` if that is free. 0 on failure.
-uintptr_t Map(size_t bytes, uintptr_t hint);
-
 // Gives back a mapping or a part of one.
 void Unmap(uintptr_t start, size_t bytes);
 

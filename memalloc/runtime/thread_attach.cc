@@ -2,8 +2,8 @@
 //
 // The end comes through the destructor of a pthread key. Destructors of other
 // keys may still allocate and free, in glibc for four rounds, so ours asks to
-// be called again until the last round; then the heap's blocks are given up
-// and what the thread still does goes to the central heap.
+// be called again until the last round; then the heap goes back and what the
+// thread still does is served by the central heap.
 
 #include <limits.h>
 #include <pthread.h>
@@ -28,7 +28,7 @@ void OnThreadExit(void* heap) {
     if (pthread_setspecific(g_key, heap) == 0) return;
   }
   t_heap = &g_gone_heap;
-  g_central_heap.RetireThreadHeap(static_cast<ThreadHeap*>(heap));
+  g_central_heap.ReturnThreadHeap(static_cast<ThreadHeap*>(heap));
 }
 
 }  // namespace

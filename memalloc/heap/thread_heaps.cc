@@ -1,0 +1,128 @@
+// The register of thread heaps: who has one, which wait for a thread.
+//
+// The heap of a thread that ends is parked as it stands, blocks, bins and all,
+// and the next new thread goes on with it: starting and ending a thread then
+// costs a lock each. Few are parked, and before the heap grows for a small
+// block they are emptied into the orphan lists, so that what dead threads left
+// is used first.
+
+#include <new>
+
+#include "memalloc/heap/central_heap.h"
+#include "memalloc/heap/thread_heap.h"
+#include "memalloc/layout/arena.h"
+
+namespace memalloc {
+namespace {
+
+constexpr uint32_t kMaxParked = 8;
+
+}  // namespace
+
+ThreadHeap* CentralHeap::TakeParkedHeap() {
+  ThreadHeap* heap = parked_heaps_;
+  if (heap == nullptr) return nullptr;
+  parked_heaps_ = heap->next_free_;
+  --parked_count_;
+  heap->in_use_ = true;
+  return heap;
+}
+
+ThreadHeap* CentralHeap::AcquireThreadHeap() {
+  const LockHolder holder(lock_);
+  ThreadHeap* heap = TakeParkedHeap();
+  if (heap == nullptr && idle_heaps_ != nullptr) {
+    heap = idle_heaps_;
+    idle_heaps_ = heap->next_free_;
+    // Whoever still knows the heap from its former thread may send to it
+    // again; the new thread routes what comes.
+    heap->inbox_.store(kInboxEmpty, std::memory_order_release);
+  }
+  if (heap == nullptr) {
+    if (metadata_end_ - metadata_ < sizeof(ThreadHeap)) {
+      BlockHeader* run = TakeRun(1, kGranuleSize);
+      if (run == nullptr) return nullptr;
+      run->status = BlockStatus::kMetadata;
+      ArenaHeaderOf(run)->SetDirty(GranuleOf(run), 1);
+      metadata_ = BlockStart(run);
+      metadata_end_ = metadata_ + kGranuleSize;
+    }
+    heap = new (reinterpret_cast<void*>(metadata_)) ThreadHeap(kInboxEmpty);
+    metadata_ += sizeof(ThreadHeap);
+    heap->key_ = g_link_key;
+    heap->number_ = ++heaps_made_;
+    heap->next_ = heaps_;
+    heaps_ = heap;
+  }
+  heap->in_use_ = true;
+  return heap;
+}
+
+void CentralHeap::ReturnThreadHeap(ThreadHeap* heap) {
+  heap->Flush();
+  {
+    const LockHolder holder(lock_);
+    if (parked_count_ < kMaxParked) {
+      heap->in_use_ = false;
+      ++parked_count_;
+      heap->next_free_ = parked_heaps_;
+      parked_heaps_ = heap;
+      return;
+    }
+  }
+  EmptyThreadHeap(heap);
+}
+
+// Gives up all blocks of a heap that is in no list, and makes it idle.
+void CentralHeap::EmptyThreadHeap(ThreadHeap* heap) {
+  heap->Flush();
+  FreeCell* late;
+  {
+    const LockHolder holder(lock_);
+    for (unsigned c = 0; c < kNumSizeClasses; ++c) {
+      BlockHeader* block = heap->current_[c];
+      if (block != nullptr) {
+        heap->EmptyBin(block);
+        heap->current_[c] = nullptr;
+        GiveUpBlock(block);
+      }
+      while ((block = heap->partial_[c].PopFront()) != nullptr) {
+        GiveUpBlock(block);
+      }
+      while ((block = heap->waiting_[c].PopFront()) != nullptr) {
+        GiveUpBlock(block);
+      }
+    }
+    // Closed after the blocks are given up, and with release, so that a
+    // sender that finds it closed sees them without this owner.
+    late =
+        CellAt(heap->inbox_.exchange(kInboxClosed, std::memory_order_acq_rel));
+    heap->in_use_ = false;
+    heap->next_free_ = idle_heaps_;
+    idle_heaps_ = heap;
+  }
+  while (late != nullptr) {
+    FreeCell* next = CellAt(late->Next(g_link_key));
+    FreeCellOf(BlockOf(AddressOf(late)), late);
+    late = next;
+  }
+}
+
+void CentralHeap::AfterForkInChild(ThreadHeap* survivor) {
+  lock_.ReinitialiseInChild();
+  bool others = false;
+  for (ThreadHeap* heap = heaps_; heap != nullptr; heap = heap->next_) {
+    if (heap->in_use_ && heap != survivor) {
+      others = true;
+      heap->in_use_ = false;
+      heap->inbox_.store(kInboxDropped, std::memory_order_relaxed);
+    } else if (heap->inbox_.load(std::memory_order_relaxed) > kInboxDropped) {
+      // What others had sent may be torn in the copy: cells and inbox were
+      // copied at different moments.
+      heap->inbox_.store(kInboxEmpty, std::memory_order_relaxed);
+    }
+  }
+  if (others) WriteOffOrphans();
+}
+
+}  // namespace memalloc
