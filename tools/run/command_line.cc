@@ -30,12 +30,14 @@ absl::Status SetFlag(absl::string_view argument) {
   absl::ConsumePrefix(&name, "-");
   absl::ConsumePrefix(&name, "-");
   absl::string_view value = "true";
-  if (const size_t equals = name.find('='); equals != name.npos) {
+  const size_t equals = name.find('=');
+  if (equals != name.npos) {
     value = name.substr(equals + 1);
     name = name.substr(0, equals);
   }
   absl::CommandLineFlag* flag = absl::FindCommandLineFlag(name);
-  if (flag == nullptr && absl::ConsumePrefix(&name, "no") && value == "true") {
+  if (flag == nullptr && equals == name.npos &&
+      absl::ConsumePrefix(&name, "no")) {
     flag = absl::FindCommandLineFlag(name);
     value = "false";
   }

@@ -136,8 +136,9 @@ absl::Status ParseNative(const Reader& reader, ElfFile& file) {
     return CannotRun("it has no program headers or too many");
   }
   std::vector<Phdr> segments(header.e_phnum);
-  status = reader.Read(header.e_phoff, segments.data(),
-                       segments.size() * sizeof(Phdr), "the program headers");
+  status =
+      reader.Read(header.e_phoff, segments.data(),
+                  segments.size() * sizeof(Phdr), "the program header table");
   if (!status.ok()) return status;
   for (const Phdr& segment : segments) {
     if (segment.p_type != PT_INTERP) continue;

@@ -37,7 +37,7 @@ absl::Status EnterCallersDirectory(const std::string& executable) {
   std::error_code error;
   const std::string here = std::filesystem::current_path(error).string();
   if (callers_directory == nullptr || error ||
-      !absl::StartsWith(here, absl::StrCat(executable, ".runfiles"))) {
+      !absl::StartsWith(here, absl::StrCat(executable, ".runfiles/"))) {
     return absl::OkStatus();
   }
   if (chdir(callers_directory) != 0) {

@@ -1,0 +1,149 @@
+// memalloc_run's own command line: what is a flag, what is the program.
+//
+// Flags are global, so each test sets --stats back. What memalloc_run then does
+// with the command line is tested with the whole program in the other files.
+
+#include "tools/run/command_line.h"
+
+#include <string>
+#include <vector>
+
+#include "absl/flags/flag.h"
+#include "absl/status/statusor.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tools/run/failure.h"
+
+namespace memalloc::run {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class CommandLineTest : public ::testing::Test {
+ protected:
+  CommandLineTest() { absl::SetFlag(&FLAGS_stats, false); }
+
+  absl::StatusOr<CommandLine> Parse(std::vector<std::string> arguments) {
+    arguments_ = std::move(arguments);
+    argv_.clear();
+    for (std::string& argument : arguments_) argv_.push_back(argument.data());
+    argv_.push_back(nullptr);
+    return ParseCommandLine(argv_.data());
+  }
+
+  // PROGRAM and ARGS of a line that must be good.
+  std::vector<std::string> Program(std::vector<std::string> arguments) {
+    const absl::StatusOr<CommandLine> line = Parse(std::move(arguments));
+    if (!line.ok()) return {"error: " + std::string(line.status().message())};
+    std::vector<std::string> program;
+    for (char** word = line->program; *word != nullptr; ++word) {
+      program.emplace_back(*word);
+    }
+    return program;
+  }
+
+  // The text of a line that must be bad.
+  std::string Error(std::vector<std::string> arguments) {
+    const absl::StatusOr<CommandLine> line = Parse(std::move(arguments));
+    if (line.ok()) return "no error";
+    EXPECT_EQ(ExitStatus(line.status()), 125);
+    return std::string(line.status().message());
+  }
+
+  std::vector<std::string> arguments_;
+  std::vector<char*> argv_;
+};
+
+TEST_F(CommandLineTest, TheFirstArgumentWithoutDashIsTheProgram) {
+  EXPECT_THAT(Program({"run", "ls", "-l"}), ElementsAre("ls", "-l"));
+  EXPECT_FALSE(absl::GetFlag(FLAGS_stats));
+}
+
+TEST_F(CommandLineTest, FlagsStandBeforeTheProgram) {
+  EXPECT_THAT(Program({"run", "--stats", "ls"}), ElementsAre("ls"));
+  EXPECT_TRUE(absl::GetFlag(FLAGS_stats));
+}
+
+TEST_F(CommandLineTest, FlagsAfterTheProgramAreTheProgramsOwn) {
+  EXPECT_THAT(Program({"run", "ls", "--stats", "--help", "--", "-x"}),
+              ElementsAre("ls", "--stats", "--help", "--", "-x"));
+  EXPECT_FALSE(absl::GetFlag(FLAGS_stats));
+}
+
+TEST_F(CommandLineTest, DashesEndTheFlags) {
+  EXPECT_THAT(Program({"run", "--stats", "--", "--odd", "--", "x"}),
+              ElementsAre("--odd", "--", "x"));
+  EXPECT_TRUE(absl::GetFlag(FLAGS_stats));
+}
+
+TEST_F(CommandLineTest, AbslsSpellingsOfABoolean) {
+  for (const char* on : {"--stats", "-stats", "--stats=true", "--stats=1"}) {
+    absl::SetFlag(&FLAGS_stats, false);
+    EXPECT_THAT(Program({"run", on, "ls"}), ElementsAre("ls"));
+    EXPECT_TRUE(absl::GetFlag(FLAGS_stats)) << on;
+  }
+  for (const char* off : {"--nostats", "--stats=false", "--stats=0"}) {
+    absl::SetFlag(&FLAGS_stats, true);
+    EXPECT_THAT(Program({"run", off, "ls"}), ElementsAre("ls"));
+    EXPECT_FALSE(absl::GetFlag(FLAGS_stats)) << off;
+  }
+}
+
+TEST_F(CommandLineTest, EmptyAndSingleDashNamesArePrograms) {
+  EXPECT_THAT(Program({"run", "", "x"}), ElementsAre("", "x"));
+  EXPECT_THAT(Program({"run", "-"}), ElementsAre("-"));
+}
+
+TEST_F(CommandLineTest, NoProgram) {
+  const std::string text =
+      "no program given; usage: memalloc_run [--stats] [--] PROGRAM [ARGS...]";
+  EXPECT_EQ(Error({"run"}), text);
+  EXPECT_EQ(Error({"run", "--stats"}), text);
+  EXPECT_EQ(Error({"run", "--"}), text);
+  EXPECT_EQ(Error({}), text);
+}
+
+TEST_F(CommandLineTest, UnknownFlags) {
+  for (const std::string& flag :
+       std::vector<std::string>{"--statistics", "-x", "--nohelp", "---stats",
+                                "--nostats=false", "--=1"}) {
+    EXPECT_EQ(Error({"run", flag, "ls"}),
+              "unknown flag " + flag +
+                  "; memalloc_run knows --stats and --help, the program's own "
+                  "flags follow PROGRAM");
+  }
+}
+
+TEST_F(CommandLineTest, BadValue) {
+  EXPECT_EQ(Error({"run", "--stats=maybe", "ls"}),
+            "bad value in --stats=maybe; write --stats or --nostats");
+}
+
+TEST_F(CommandLineTest, HelpNeedsNoProgram) {
+  for (const char* flag : {"--help", "-help", "-h"}) {
+    const absl::StatusOr<CommandLine> line = Parse({"run", "--stats", flag});
+    ASSERT_TRUE(line.ok()) << flag;
+    EXPECT_TRUE(line->help) << flag;
+  }
+}
+
+TEST_F(CommandLineTest, HelpNamesEveryFlagAndStatus) {
+  const std::string help = HelpText();
+  for (const char* part : {"usage: memalloc_run [--stats] [--] PROGRAM",
+                           "--help", "125", "126", "127", "LD_PRELOAD"}) {
+    EXPECT_THAT(help, HasSubstr(part));
+  }
+  size_t longest = 0;
+  size_t start = 0;
+  for (size_t end = help.find('\n'); end != help.npos;
+       start = end + 1, end = help.find('\n', start)) {
+    longest = std::max(longest, end - start);
+  }
+  EXPECT_LE(longest, 80u) << "lines of the help fit on a terminal";
+  EXPECT_THAT(help.substr(start), IsEmpty()) << "the last line is ended";
+}
+
+}  // namespace
+}  // namespace memalloc::run
