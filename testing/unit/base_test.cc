@@ -1,0 +1,69 @@
+// The lowest layer: rounding, logarithms, and lines built without stdio.
+
+#include <cinttypes>
+#include <cstdio>
+#include <random>
+#include <string>
+
+#include "gtest/gtest.h"
+#include "memalloc/base/line_buffer.h"
+#include "memalloc/base/math.h"
+
+namespace memalloc {
+namespace {
+
+std::string TextOf(const LineBuffer& line) {
+  return std::string(line.data(), line.size());
+}
+
+TEST(Math, PowersOfTwo) {
+  EXPECT_FALSE(IsPowerOfTwo(0));
+  for (unsigned bit = 0; bit < 64; ++bit) {
+    const size_t power = size_t{1} << bit;
+    EXPECT_TRUE(IsPowerOfTwo(power));
+    EXPECT_EQ(IsPowerOfTwo(power + 1), bit == 0);
+    EXPECT_EQ(Log2(power), bit);
+    EXPECT_EQ(Log2(power | (power - 1)), bit);
+  }
+}
+
+TEST(Math, Rounding) {
+  for (size_t unit = 1; unit <= 64; unit *= 2) {
+    for (uintptr_t x = 0; x < 300; ++x) {
+      ASSERT_EQ(RoundDown(x, unit), x / unit * unit);
+      ASSERT_EQ(RoundUp(x, unit), (x + unit - 1) / unit * unit);
+    }
+  }
+  EXPECT_EQ(RoundUp(UINTPTR_MAX, 4096), 0U) << "wraps, as documented";
+}
+
+TEST(LineBuffer, WritesNumbersAsPrintfDoes) {
+  std::mt19937_64 random(1);
+  for (int i = 0; i < 1000; ++i) {
+    const uint64_t value = random() >> i % 64;
+    char expected[64];
+    snprintf(expected, sizeof(expected), "%" PRIu64 " 0x%" PRIx64, value,
+             value);
+    LineBuffer line;
+    line.Decimal(value).Char(' ').Pointer(reinterpret_cast<void*>(value));
+    ASSERT_EQ(TextOf(line), expected);
+  }
+  LineBuffer zero;
+  EXPECT_EQ(TextOf(zero.Decimal(0).Pointer(nullptr)), "00x0");
+}
+
+TEST(LineBuffer, CutsOffWhatDoesNotFit) {
+  LineBuffer line;
+  for (int i = 0; i < 1000; ++i) line.Text("abc");
+  const size_t cut = line.size();
+  line.Decimal(12345).Pointer(&line);
+  EXPECT_EQ(line.size(), cut);
+  line.EndLine();
+  const std::string text = TextOf(line);
+  EXPECT_EQ(text.size(), cut + 1);
+  EXPECT_EQ(text.substr(0, 6), "abcabc");
+  EXPECT_EQ(text.back(), '\n');
+}
+
+}  // namespace
+}  // namespace memalloc

@@ -1,0 +1,237 @@
+// The test's side of the fake kernel; see fake_os.h.
+
+#include "testing/unit/fake_os.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cinttypes>
+#include <cstdio>
+#include <utility>
+
+#include "memalloc/base/math.h"
+#include "memalloc/layout/constants.h"
+#include "testing/unit/fake_os_state.h"
+
+namespace memalloc::fake_os {
+namespace {
+
+constexpr size_t kBreakRoom = size_t{8} << 30;
+constexpr size_t kMappingRoom = size_t{16} << 30;
+// The top of the mappings is not aligned to an arena; the kernel's is not
+// either.
+constexpr size_t kUnalignedTop = 0x30000;
+constexpr size_t kUnalignedBreak = 0x1234;
+
+void* ToPointer(uintptr_t address) { return reinterpret_cast<void*>(address); }
+
+uintptr_t ReserveAll() {
+  void* start = mmap(nullptr, kBreakRoom + kMappingRoom + kArenaSize, PROT_NONE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (start == MAP_FAILED) Complain("no address space", 0, kMappingRoom);
+  return RoundUp(reinterpret_cast<uintptr_t>(start), kArenaSize);
+}
+
+char PatternAt(uintptr_t address) {
+  return static_cast<char>((address * 0x9e3779b97f4a7c15) >> 56);
+}
+
+}  // namespace
+
+State::State()
+    : reservation(ReserveAll()),
+      break_start(reservation + kUnalignedBreak),
+      break_now(break_start),
+      break_limit(BreakCeiling()),
+      mappings(BreakCeiling(), BreakCeiling() + kMappingRoom - kUnalignedTop) {}
+
+uintptr_t State::BreakCeiling() const { return reservation + kBreakRoom; }
+
+size_t State::UsedMemory() const {
+  return break_now - break_start + mappings.Total(PageState::kCommitted);
+}
+
+State& TheState() {
+  static State& state = *new State;
+  return state;
+}
+
+void Complain(const char* what, uintptr_t start, size_t bytes) {
+  fprintf(stderr, "fake_os: %s: 0x%" PRIxPTR " + 0x%zx\n", what, start, bytes);
+  abort();
+}
+
+void Protect(uintptr_t start, size_t bytes) {
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const uintptr_t first = RoundDown(start, page);
+  const size_t length = RoundUp(start + bytes, page) - first;
+  if (mprotect(ToPointer(first), length, PROT_READ | PROT_WRITE) != 0) {
+    Complain("the real mprotect failed", start, bytes);
+  }
+}
+
+void Forget(uintptr_t start, size_t bytes) {
+  if (mmap(ToPointer(start), bytes, PROT_NONE,
+           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+           0) == MAP_FAILED) {
+    Complain("the real mmap failed", start, bytes);
+  }
+}
+
+uintptr_t RaiseBreak(State& state, size_t bytes) {
+  if (bytes > state.break_limit - state.break_now) return 0;
+  const uintptr_t start = state.break_now;
+  if (bytes > 0) Protect(start, bytes);
+  state.break_now += bytes;
+  return start;
+}
+
+const char* Name(Call call) {
+  static constexpr const char* kNames[kNumCalls] = {"CurrentBreak", "GrowBreak",
+                                                    "Reserve",      "Commit",
+                                                    "RemapInPlace", "RemapTo"};
+  return kNames[static_cast<size_t>(call)];
+}
+
+void SetPageSize(size_t bytes) {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  state.page_size = bytes;
+}
+
+void PlaceBreak(size_t offset) {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  state.break_start = state.break_now = state.reservation + offset;
+}
+
+void Fail(Call call, size_t nth, size_t times) {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  const auto i = static_cast<size_t>(call);
+  state.failures[i] = {state.counts[i] + nth, times};
+}
+
+void FailAny(size_t nth, size_t times) {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  state.any_failure = {state.count_all + nth, times};
+}
+
+bool HasFailed() {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  return state.has_failed;
+}
+
+void LimitBreak(size_t bytes) {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  state.break_limit = state.break_now + bytes;
+}
+
+void LimitMemory(size_t bytes) {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  state.memory_limit = bytes;
+}
+
+void EndShortage() {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  state.failures = {};
+  state.any_failure = {};
+  state.has_failed = false;
+  state.break_limit = state.BreakCeiling();
+  state.memory_limit = SIZE_MAX;
+}
+
+uintptr_t ForeignSbrk(size_t bytes) {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  const uintptr_t start = RaiseBreak(state, bytes);
+  if (start == 0) Complain("no room for the foreign sbrk", 0, bytes);
+  for (uintptr_t a = start; a < start + bytes; ++a) {
+    *reinterpret_cast<char*>(a) = PatternAt(a);
+  }
+  state.foreign.push_back({start, bytes});
+  return start;
+}
+
+size_t DamagedForeignBytes() {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  size_t damaged = 0;
+  for (const State::Foreign& f : state.foreign) {
+    for (uintptr_t a = f.start; a < f.start + f.bytes; ++a) {
+      damaged += *reinterpret_cast<const char*>(a) != PatternAt(a);
+    }
+  }
+  return damaged;
+}
+
+void Before(Call call, std::function<void()> action) {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  state.before[static_cast<size_t>(call)] = std::move(action);
+}
+
+void After(Call call, std::function<void()> action) {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  state.after[static_cast<size_t>(call)] = std::move(action);
+}
+
+size_t Count(Call call) {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  return state.counts[static_cast<size_t>(call)];
+}
+
+size_t CountAll() {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  return state.count_all;
+}
+
+uintptr_t BreakNow() {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  return state.break_now;
+}
+
+size_t MappedBytes() {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  return state.mappings.Total(PageState::kReserved) +
+         state.mappings.Total(PageState::kCommitted);
+}
+
+size_t UsableBytes() {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  size_t usable = state.UsedMemory();
+  for (const State::Foreign& f : state.foreign) usable -= f.bytes;
+  return usable;
+}
+
+void SetEnvironment(const std::string& name, const std::string& value) {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  state.environment[name] = value;
+}
+
+void SetSecureExecution(bool secure) {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  state.secure_execution = secure;
+}
+
+std::string Appended() {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  return state.appended;
+}
+
+}  // namespace memalloc::fake_os

@@ -1,0 +1,107 @@
+// A kernel for tests, in the place of memalloc/os/os.cc.
+//
+// Link it with //memalloc:core_without_os. It has a program break and an
+// address space of its own inside one reservation, so that a test decides
+// where the break stands, who else moves it, which call fails and how much
+// memory there is. Addresses repeat from run to run relative to the
+// reservation.
+//
+// It keeps the core to os.h's contract: a call for pages that are not the
+// core's (committing what is not reserved, unmapping what is not mapped, sizes
+// that are no multiple of the page size) ends the process with a message.
+//
+// Everything is thread-safe. A process has one fake kernel and it does not
+// forget: run each test in a fresh process (fresh_process.h).
+
+#ifndef TESTING_UNIT_FAKE_OS_H_
+#define TESTING_UNIT_FAKE_OS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+namespace memalloc::fake_os {
+
+// The calls that can fail, as os.h names them.
+enum class Call {
+  kCurrentBreak,
+  kGrowBreak,
+  kReserve,
+  kCommit,
+  kRemapInPlace,
+  kRemapTo,
+};
+inline constexpr int kNumCalls = 6;
+const char* Name(Call call);
+
+// ---- before the core's first call ----
+
+// 4, 16 or 64 KiB; 4 KiB if not said.
+void SetPageSize(size_t bytes);
+
+// The break begins `offset` bytes behind a multiple of the arena's size; 0x1234
+// if not said: like the kernel's, it is not aligned to anything.
+void PlaceBreak(size_t offset);
+
+// ---- shortage ----
+
+// The `nth` of these calls from now on (1 is the next) fails, and all after it
+// up to `times` in a row.
+inline constexpr size_t kForEver = SIZE_MAX;
+void Fail(Call call, size_t nth, size_t times = 1);
+
+// The same for calls of any kind.
+void FailAny(size_t nth, size_t times = 1);
+
+// Whether a call failed because Fail or FailAny asked for it, or because of
+// the limits below.
+bool HasFailed();
+
+// Something stands above the break: it rises by `bytes` more and no further.
+void LimitBreak(size_t bytes);
+
+// The process may have `bytes` of usable memory in all (RLIMIT_DATA).
+void LimitMemory(size_t bytes);
+
+// Calls work again and limits are lifted.
+void EndShortage();
+
+// ---- somebody else's break ----
+
+// Another part of the program raises the break and fills what it got. Returns
+// the start of that.
+uintptr_t ForeignSbrk(size_t bytes);
+
+// The bytes that ForeignSbrk got and that are no longer as it left them.
+size_t DamagedForeignBytes();
+
+// ---- in between ----
+
+// Runs once, before the next such call looks at anything, or after it is done.
+void Before(Call call, std::function<void()> action);
+void After(Call call, std::function<void()> action);
+
+// ---- what the core did ----
+
+size_t Count(Call call);
+// Calls of all kinds that can fail.
+size_t CountAll();
+
+uintptr_t BreakNow();
+// Bytes of mappings, with access or without.
+size_t MappedBytes();
+// Bytes that the core may use: of the break, without what others took, and of
+// mappings.
+size_t UsableBytes();
+
+// ---- what the core reads and writes ----
+
+void SetEnvironment(const std::string& name, const std::string& value);
+void SetSecureExecution(bool secure);
+// What was appended to files, as "path: text".
+std::string Appended();
+
+}  // namespace memalloc::fake_os
+
+#endif  // TESTING_UNIT_FAKE_OS_H_

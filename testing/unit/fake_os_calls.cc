@@ -1,0 +1,248 @@
+// The core's side of the fake kernel: what memalloc/os/os.h declares.
+//
+// Growth of a mapping in place works where the books say that the pages behind
+// are free; a move copies. Actions of Before and After run without the lock.
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "memalloc/base/check.h"
+#include "memalloc/base/math.h"
+#include "memalloc/layout/constants.h"
+#include "memalloc/os/os.h"
+#include "testing/unit/fake_os_state.h"
+
+namespace memalloc {
+namespace fake_os {
+namespace {
+
+void CheckPages(const State& state, const char* what, uintptr_t start,
+                size_t bytes) {
+  if (bytes == 0 || start % state.page_size != 0 ||
+      bytes % state.page_size != 0) {
+    Complain(what, start, bytes);
+  }
+}
+
+// One of the core's calls that can fail, from its begin to its end.
+class Entry {
+ public:
+  explicit Entry(Call call)
+      : state_(TheState()), index_(static_cast<size_t>(call)) {
+    Run(state_.before);
+    lock_ = std::unique_lock<std::mutex>(state_.mutex);
+    const size_t number = ++state_.counts[index_];
+    const size_t number_all = ++state_.count_all;
+    refused_ = state_.failures[index_].Has(number) ||
+               state_.any_failure.Has(number_all);
+    if (refused_) state_.has_failed = true;
+  }
+  ~Entry() {
+    lock_.unlock();
+    Run(state_.after);
+  }
+  Entry(const Entry&) = delete;
+  Entry& operator=(const Entry&) = delete;
+
+  bool refused() const { return refused_; }
+  State& state() { return state_; }
+
+  // Whether the process may have so much more memory.
+  bool MayHave(size_t bytes) {
+    if (bytes <= state_.memory_limit &&
+        state_.UsedMemory() <= state_.memory_limit - bytes) {
+      return true;
+    }
+    state_.has_failed = true;
+    return false;
+  }
+
+ private:
+  void Run(Actions& actions) {
+    std::function<void()> action;
+    {
+      const StateLock lock(state_.mutex);
+      action.swap(actions[index_]);
+    }
+    if (action) action();
+  }
+
+  State& state_;
+  const size_t index_;
+  std::unique_lock<std::mutex> lock_;
+  bool refused_;
+};
+
+// Room for a new mapping; the caller holds the lock.
+uintptr_t FindPlace(const State& state, size_t bytes, uintptr_t hint) {
+  if (hint != 0 && hint % state.page_size == 0 &&
+      state.mappings.Is(hint, bytes, PageState::kFree)) {
+    return hint;
+  }
+  return state.mappings.FindRoom(bytes);
+}
+
+}  // namespace
+}  // namespace fake_os
+
+void Die(const LineBuffer& line) {
+  os::WriteToStderr(line.data(), line.size());
+  abort();
+}
+
+namespace os {
+
+using fake_os::Call;
+using fake_os::Entry;
+using fake_os::PageState;
+using fake_os::State;
+using fake_os::StateLock;
+using fake_os::TheState;
+
+size_t PageSize() {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  return state.page_size;
+}
+
+uint64_t RandomWord() { return 0x0123456789abcdef; }
+
+bool SecureExecution() { return TheState().secure_execution; }
+
+const char* Environment(const char* name) {
+  const auto& environment = TheState().environment;
+  const auto found = environment.find(name);
+  return found == environment.end() ? nullptr : found->second.c_str();
+}
+
+uintptr_t CurrentBreak() {
+  Entry entry(Call::kCurrentBreak);
+  return entry.refused() ? 0 : entry.state().break_now;
+}
+
+uintptr_t GrowBreak(size_t bytes) {
+  Entry entry(Call::kGrowBreak);
+  if (bytes > PTRDIFF_MAX) fake_os::Complain("would shrink", 0, bytes);
+  if (entry.refused() || !entry.MayHave(bytes)) return 0;
+  const uintptr_t start = RaiseBreak(entry.state(), bytes);
+  if (start == 0) entry.state().has_failed = true;
+  return start;
+}
+
+uintptr_t Reserve(size_t bytes, uintptr_t hint) {
+  Entry entry(Call::kReserve);
+  State& state = entry.state();
+  // What the real kernel finds too large it refuses without a look at it.
+  if (bytes == 0 || bytes >> kAddressBits != 0) return 0;
+  fake_os::CheckPages(state, "odd reservation", 0, bytes);
+  if (entry.refused()) return 0;
+  const uintptr_t start = fake_os::FindPlace(state, bytes, hint);
+  if (start != 0) state.mappings.Set(start, bytes, PageState::kReserved);
+  return start;
+}
+
+bool Commit(uintptr_t start, size_t bytes) {
+  Entry entry(Call::kCommit);
+  State& state = entry.state();
+  fake_os::CheckPages(state, "odd commitment", start, bytes);
+  if (!state.mappings.Is(start, bytes, PageState::kReserved)) {
+    fake_os::Complain("commits what is not reserved", start, bytes);
+  }
+  if (entry.refused() || !entry.MayHave(bytes)) return false;
+  fake_os::Protect(start, bytes);
+  state.mappings.Set(start, bytes, PageState::kCommitted);
+  return true;
+}
+
+void Unmap(uintptr_t start, size_t bytes) {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  fake_os::CheckPages(state, "odd unmapping", start, bytes);
+  if (!state.mappings.IsMapped(start, bytes)) {
+    fake_os::Complain("unmaps what is not mapped", start, bytes);
+  }
+  fake_os::Forget(start, bytes);
+  state.mappings.Set(start, bytes, PageState::kFree);
+}
+
+bool RemapInPlace(uintptr_t start, size_t old_bytes, size_t new_bytes) {
+  Entry entry(Call::kRemapInPlace);
+  State& state = entry.state();
+  fake_os::CheckPages(state, "odd old size", start, old_bytes);
+  fake_os::CheckPages(state, "odd new size", start, new_bytes);
+  if (!state.mappings.Is(start, old_bytes, PageState::kCommitted)) {
+    fake_os::Complain("resizes what is not committed", start, old_bytes);
+  }
+  if (entry.refused()) return false;
+  const uintptr_t old_end = start + old_bytes;
+  if (new_bytes < old_bytes) {
+    fake_os::Forget(start + new_bytes, old_bytes - new_bytes);
+    state.mappings.Set(start + new_bytes, old_bytes - new_bytes,
+                       PageState::kFree);
+  } else if (new_bytes > old_bytes) {
+    const size_t more = new_bytes - old_bytes;
+    if (!state.mappings.Is(old_end, more, PageState::kFree)) return false;
+    if (!entry.MayHave(more)) return false;
+    fake_os::Protect(old_end, more);
+    state.mappings.Set(old_end, more, PageState::kCommitted);
+  }
+  return true;
+}
+
+bool RemapTo(uintptr_t start, size_t old_bytes, size_t new_bytes,
+             uintptr_t target) {
+  Entry entry(Call::kRemapTo);
+  State& state = entry.state();
+  fake_os::CheckPages(state, "odd old size", start, old_bytes);
+  fake_os::CheckPages(state, "odd new size", target, new_bytes);
+  if (!state.mappings.Is(start, old_bytes, PageState::kCommitted)) {
+    fake_os::Complain("moves what is not committed", start, old_bytes);
+  }
+  if (!state.mappings.Is(target, new_bytes, PageState::kReserved)) {
+    fake_os::Complain("moves to what is not reserved", target, new_bytes);
+  }
+  if (entry.refused()) return false;
+  if (new_bytes > old_bytes && !entry.MayHave(new_bytes - old_bytes)) {
+    return false;
+  }
+  fake_os::Protect(target, new_bytes);
+  state.mappings.Set(target, new_bytes, PageState::kCommitted);
+  // Pages that hold nothing are not made.
+  static constexpr char kZeros[4096] = {};
+  const size_t kept = Min(old_bytes, new_bytes);
+  for (size_t i = 0; i < kept; i += sizeof(kZeros)) {
+    const void* from = reinterpret_cast<const void*>(start + i);
+    if (memcmp(from, kZeros, sizeof(kZeros)) == 0) continue;
+    memcpy(reinterpret_cast<void*>(target + i), from, sizeof(kZeros));
+  }
+  fake_os::Forget(start, old_bytes);
+  state.mappings.Set(start, old_bytes, PageState::kFree);
+  return true;
+}
+
+ResidentSize GetResidentSize() { return {1000, 2000}; }
+
+int ProcessId() { return 4711; }
+
+const char* ProgramName() { return "unit test"; }
+
+void AppendToFile(const char* path, const char* data, size_t bytes) {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  state.appended.append(path).append(": ").append(data, bytes);
+}
+
+void WriteToStderr(const char* data, size_t bytes) {
+  while (bytes > 0) {
+    const ssize_t n = write(STDERR_FILENO, data, bytes);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return;
+    data += n;
+    bytes -= static_cast<size_t>(n);
+  }
+}
+
+}  // namespace os
+}  // namespace memalloc

@@ -1,0 +1,40 @@
+// Runs a test's body in a process of its own.
+//
+// The core has one heap and the fake kernel one address space, both global: a
+// test that wants them new runs in a forked child of the test program, which
+// itself never touches the core. What fails in the child fails the test, with
+// the child's output. GoogleTest's assertions work there as usual, on all of
+// the child's threads; GTEST_SKIP does not.
+
+#ifndef TESTING_UNIT_FRESH_PROCESS_H_
+#define TESTING_UNIT_FRESH_PROCESS_H_
+
+#include <functional>
+#include <string>
+
+namespace memalloc {
+
+// Fails the running test if `body` fails an assertion or its process ends in
+// any way but by finishing it. At its end, memory that fake_os::ForeignSbrk
+// handed out must be as it was left, and the heap consistent.
+void RunInFreshProcess(const std::function<void()>& body);
+
+// The same without failing the test: what there is to say, "" for success.
+std::string FailureInFreshProcess(const std::function<void()>& body);
+
+// Fails the running test unless `body` ends its process by abort() after
+// writing to stderr exactly the line that it announced by ExpectLastLine.
+void RunUntilAbort(const std::function<void()>& body);
+
+// Within RunUntilAbort: the line (without its newline) to come.
+void ExpectLastLine(const std::string& line);
+
+}  // namespace memalloc
+
+// TEST, in a fresh process.
+#define CORE_TEST(suite, name)                                             \
+  static void suite##name##Body();                                         \
+  TEST(suite, name) { ::memalloc::RunInFreshProcess(&suite##name##Body); } \
+  static void suite##name##Body()
+
+#endif  // TESTING_UNIT_FRESH_PROCESS_H_
