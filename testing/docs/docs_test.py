@@ -1,0 +1,33 @@
+"""This workspace's documents keep to the checks of documents.py."""
+
+import unittest
+from pathlib import Path
+
+from testing.docs import documents
+
+ROOT = Path("WORKSPACE").resolve().parent
+
+
+class DocsTest(unittest.TestCase):
+    def check(self, complaints):
+        self.assertFalse(complaints, "\n" + "\n".join(complaints))
+
+    def test_links_lead_somewhere(self):
+        pages = documents.files(ROOT, ".md")
+        self.assertIn(Path("README.md"), pages)
+        self.assertIn(Path("docs/errors.md"), pages)
+        self.check(documents.check_links(ROOT))
+
+    def test_files_that_are_named_exist(self):
+        self.check(documents.check_file_names(ROOT))
+
+    def test_the_design_names_every_file(self):
+        self.check(documents.check_design_is_complete(ROOT))
+
+    def test_messages_and_their_entries(self):
+        self.assertGreater(len(list(documents.source_messages(ROOT))), 5)
+        self.check(documents.check_messages(ROOT))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,180 @@
+"""What the documents of a workspace say, and what its sources say.
+
+Each check is a function from the workspace's root to a list of complaints,
+"path: what is wrong". docs_test.py runs them on this workspace and
+documents_test.py on workspaces made for it.
+
+Known forms: links and images of Markdown and of <a>, <img> and <source>;
+files named in backquotes; the allocator's DieOfMisuse() and DieOfCorruption(),
+and texts that name docs/errors.md themselves. A call of another form is a
+complaint, so that no message goes unchecked.
+"""
+
+import os
+import re
+from pathlib import Path
+
+ERRORS = Path("docs/errors.md")
+DESIGN = Path("memalloc/README.md")
+
+FENCE = re.compile(r"^ *(```|~~~).*?^ *\1 *$", re.DOTALL | re.MULTILINE)
+INLINE_CODE = re.compile(r"`([^`\n]+)`")
+LINK = re.compile(r"\]\(\s*<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\s*\)")
+HTML_LINK = re.compile(
+    r"<(?:a|img|source)\b[^>]*?\b(?:href|src|srcset)=\"([^\"]+)\""
+)
+HEADING = re.compile(r"^(#{1,6}) +(.+?) *#*$", re.MULTILINE)
+FILE_NAME = re.compile(r"[\w.-]+(?:/[\w.-]+)+\.(?:bzl|cc|h|lds|md|py|sh|svg)")
+
+LINE_COMMENT = re.compile(r"^\s*//.*$", re.MULTILINE)
+LITERAL = re.compile(r"\"((?:[^\"\\]|\\.)*)\"")
+NEIGHBOURS = re.compile(r"\"\s*\"")
+# A call, not the definition, whose parameters have types; it is a statement, or
+# the end of a macro.
+DEATH = re.compile(r"\bDieOf(Misuse|Corruption)\((?!const char|\s*const void)")
+DEATH_CALL = re.compile(
+    r"\bDieOf(?:Misuse|Corruption)\((?!const char|\s*const void)([^;]*?)"
+    r"\)(?:;|\)$)",
+    re.MULTILINE,
+)
+ANCHOR = re.compile(r"[a-z]+(?:-[a-z]+)*")
+NAMED_ANCHOR = re.compile(r"docs/errors\.md#([a-z-]+)")
+
+
+def files(root, *suffixes):
+    """The files below root with these suffixes, as relative paths."""
+    found = []
+    for folder, folders, names in os.walk(root):
+        folders[:] = sorted(
+            name for name in folders if not name.startswith((".", "bazel-"))
+        )
+        here = Path(folder).relative_to(root)
+        found += [
+            here / name for name in sorted(names) if name.endswith(suffixes)
+        ]
+    return found
+
+
+def read(root, path):
+    return (root / path).read_text(encoding="utf-8")
+
+
+def slug(heading):
+    """The name by which a link leads to a heading."""
+    text = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).lower()
+    return re.sub(r"[^\w\- ]", "", text).replace(" ", "-")
+
+
+def headings(text):
+    """(level, heading) of each heading outside code."""
+    return [(len(m[1]), m[2]) for m in HEADING.finditer(FENCE.sub("", text))]
+
+
+def links(text):
+    """The targets of all links outside code."""
+    prose = INLINE_CODE.sub("", FENCE.sub("", text))
+    return LINK.findall(prose) + HTML_LINK.findall(prose)
+
+
+def check_links(root):
+    """Relative links lead to a file, and to a heading of it."""
+    complaints = []
+    for path in files(root, ".md"):
+        for target in links(read(root, path)):
+            if re.match(r"[a-z]+:", target):
+                continue
+            name, _, fragment = target.partition("#")
+            other = (root / path).parent / name if name else root / path
+            if not other.exists():
+                complaints.append(f"{path}: {target} does not exist")
+            elif not other.resolve().is_relative_to(root.resolve()):
+                complaints.append(f"{path}: {target} is outside the tree")
+            elif fragment and fragment not in [
+                slug(heading) for _, heading in headings(other.read_text())
+            ]:
+                complaints.append(f"{path}: {target}: no such heading")
+    return complaints
+
+
+def check_file_names(root):
+    """A file named in backquotes exists, seen from the document or the top."""
+    complaints = []
+    for path in files(root, ".md"):
+        for code in INLINE_CODE.findall(FENCE.sub("", read(root, path))):
+            if not FILE_NAME.fullmatch(code) or code.startswith("path/"):
+                continue
+            places = (root, (root / path).parent)
+            if not any((place / code).exists() for place in places):
+                complaints.append(f"{path}: `{code}` does not exist")
+    return complaints
+
+
+def check_design_is_complete(root):
+    """The design names every file of the allocator, a .h with its .cc."""
+    text = read(root, DESIGN)
+    complaints = []
+    for path in files(root / "memalloc", ".cc", ".h"):
+        if len(path.parts) == 2 and f"`{path.with_suffix('')}." not in text:
+            complaints.append(f"{DESIGN}: does not name `{path}`")
+    return complaints
+
+
+def source_messages(root):
+    """Yields (path, anchor, texts) of each message, and complaints.
+
+    An anchor is None where the call could not be understood; texts are then
+    what is wrong.
+    """
+    for path in files(root / "memalloc", ".cc", ".h"):
+        code = LINE_COMMENT.sub("", read(root / "memalloc", path))
+        code = NEIGHBOURS.sub("", code)
+        calls = DEATH_CALL.findall(code)
+        if len(calls) != len(DEATH.findall(code)):
+            yield path, None, ["a message with a semicolon in it"]
+        for call in DEATH_CALL.finditer(code):
+            texts = LITERAL.findall(call[1])
+            if call[0].startswith("DieOfCorruption"):
+                yield path, "heap-corruption", texts
+            elif call[1].endswith('"') and ANCHOR.fullmatch(texts[-1]):
+                yield path, texts[-1], texts[:-1]
+            else:
+                yield path, None, [f"{call[0]}: its anchor is no literal"]
+        for text in LITERAL.findall(code):
+            named = NAMED_ANCHOR.search(text)
+            if named:
+                yield path, named[1], [text]
+
+
+def entries(root):
+    """The entries of errors.md: what stands under each third-level heading."""
+    text = read(root, ERRORS)
+    parts = re.split(r"^### +(.+)$", text, flags=re.MULTILINE)[1:]
+    return {
+        name: body.split("\n## ")[0]
+        for name, body in zip(parts[::2], parts[1::2])
+    }
+
+
+def check_messages(root):
+    """Each message has an entry that quotes it; each entry has a message."""
+    complaints = []
+    known = entries(root)
+    used = set()
+    for path, anchor, texts in source_messages(root):
+        if anchor is None:
+            complaints.append(f"memalloc/{path}: {texts[0]}")
+        elif anchor not in known:
+            complaints.append(f"{ERRORS}: no entry {anchor} ({path})")
+        else:
+            used.add(anchor)
+            complaints += [
+                f"{ERRORS}: {anchor} does not quote '{text}' ({path})"
+                for text in texts
+                if text not in known[anchor]
+            ]
+    complaints += [
+        f"{ERRORS}: no message leads to {name}"
+        for name in known
+        if name not in used
+    ]
+    return complaints

@@ -1,0 +1,117 @@
+"""The checks of documents.py find what they are there to find."""
+
+import tempfile
+import unittest
+from pathlib import Path
+
+from testing.docs import documents
+
+ERRORS = """# Errors
+### double-free
+    memalloc: free(<pointer>): double free
+"""
+SOURCE = """void F() {
+  DieOfMisuse("free", p, "double free", "double-free");
+}
+"""
+
+
+class DocumentsTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = Path(folder.name)
+        self.write("docs/errors.md", ERRORS)
+        self.write("memalloc/heap/free.cc", SOURCE)
+        self.write("memalloc/README.md", "`heap/free.cc` frees\n")
+
+    def write(self, path, text):
+        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / path).write_text(text, encoding="utf-8")
+
+    def complaints(self, check, *parts):
+        """The only complaint has all the parts; no complaint without parts."""
+        found = check(self.root)
+        self.assertEqual(len(found), 1 if parts else 0, found)
+        for part in parts:
+            self.assertIn(part, found[0])
+
+    def test_good(self):
+        for check in (
+            documents.check_links,
+            documents.check_file_names,
+            documents.check_design_is_complete,
+            documents.check_messages,
+        ):
+            self.complaints(check)
+
+    def test_link_to_a_missing_file(self):
+        self.write("README.md", "[a](docs/errors.md) [b](docs/none.md)\n")
+        self.complaints(documents.check_links, "README.md", "docs/none.md")
+
+    def test_missing_image(self):
+        self.write("README.md", '<img alt="x" src="docs/none.svg">\n')
+        self.complaints(documents.check_links, "docs/none.svg")
+
+    def test_link_out_of_the_tree(self):
+        self.write("README.md", "[a](../)\n")
+        self.complaints(documents.check_links, "outside")
+
+    def test_link_to_a_heading(self):
+        self.write("docs/use.md", "# Use it, please\n[a](#use-it-please)\n")
+        self.write("README.md", "[a](docs/use.md#use-it-please)\n")
+        self.complaints(documents.check_links)
+        self.write("README.md", "[a](docs/use.md#use-it)\n")
+        self.complaints(documents.check_links, "use.md#use-it", "heading")
+
+    def test_links_in_code_are_none(self):
+        self.write("README.md", "`[a](b)`\n```\n[a](b)\n# c\n```\n[a](x:b)\n")
+        self.complaints(documents.check_links)
+
+    def test_file_that_is_gone(self):
+        self.write("docs/use.md", "`memalloc/heap/free.cc`, `use.md`\n")
+        self.complaints(documents.check_file_names)
+        self.write("docs/use.md", "`heap/malloc.cc`\n")
+        self.complaints(documents.check_file_names, "heap/malloc.cc")
+
+    def test_file_that_the_design_forgot(self):
+        self.write("memalloc/heap/free.h", "")
+        self.complaints(documents.check_design_is_complete)
+        self.write("memalloc/heap/malloc.h", "")
+        self.complaints(documents.check_design_is_complete, "heap/malloc.h")
+
+    def test_message_without_an_entry(self):
+        self.write("memalloc/heap/x.cc", 'Die("see docs/errors.md#reentry");')
+        self.complaints(documents.check_messages, "no entry reentry")
+
+    def test_entry_without_a_message(self):
+        self.write("docs/errors.md", ERRORS + "### gone\n")
+        self.complaints(documents.check_messages, "leads to gone")
+
+    def test_message_that_changed(self):
+        self.write("memalloc/heap/free.cc", SOURCE.replace("e f", "e  f"))
+        self.complaints(documents.check_messages, "'double  free'")
+
+    def test_message_in_pieces(self):
+        self.write("memalloc/heap/free.cc", SOURCE.replace("e f", 'e "\n "f'))
+        self.complaints(documents.check_messages)
+
+    def test_corruption(self):
+        for source in (
+            'DieOfCorruption(p, "odd");\n',
+            '#define CHECK(c) (c ? 0 : DieOfCorruption(p, "odd: " #c))\n',
+        ):
+            self.write("memalloc/heap/x.cc", source)
+            self.complaints(
+                documents.check_messages, "no entry heap-corruption"
+            )
+
+    def test_messages_that_cannot_be_understood(self):
+        self.write("memalloc/heap/x.cc", 'DieOfMisuse("f", p, "g", anchor);')
+        self.complaints(documents.check_messages, "no literal")
+        self.write("memalloc/heap/x.cc", 'DieOfMisuse("f", p, "g;", "h-i");')
+        self.complaints(documents.check_messages, "semicolon")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
