@@ -75,10 +75,15 @@ void FreeCellOfBlock(BlockHeader* block, FreeCell* cell) {
   if (MEMALLOC_LIKELY(!IsStandIn(heap))) return heap->Free(block, cell);
   // A thread that only frees needs a heap when it claims its first block.
   ThreadHeap* owner = block->owner.load(std::memory_order_acquire);
-  if (owner != nullptr && owner->Receive(cell, cell)) return;
+  Batch* batch = Batch::At(AddressOf(cell));
+  if (owner != nullptr) {
+    batch->Seal(cell, 1);
+    if (owner->Receive(batch, batch)) return;
+  }
   heap = AttachThread();
   if (heap != nullptr) return heap->Free(block, cell);
-  g_central_heap.FreeCellOf(block, cell);
+  batch->Seal(cell, 1);
+  g_central_heap.FreeBatchOf(block, batch);
 }
 
 void* AllocateSmall(SizeClass size_class) {
@@ -93,7 +98,7 @@ void* AllocateWhole(size_t size, bool zero) {
   if (size > kMaxRequest) return nullptr;
   return size <= kMaxLargeSize
              ? g_central_heap.AllocateLarge(size, kGranuleSize, zero)
-             : g_central_heap.AllocateHuge(size, kGranuleSize);
+             : g_central_heap.AllocateHuge(size, kGranuleSize, zero);
 }
 
 // Whether a block of `old_size` bytes may stay for `size`: large enough, and
@@ -198,7 +203,7 @@ void* AllocateAligned(size_t size, size_t alignment) {
   if (alignment <= kMaxLargeSize && size <= kMaxLargeSize) {
     return g_central_heap.AllocateLarge(size, alignment, /*zero=*/false);
   }
-  return g_central_heap.AllocateHuge(size, alignment);
+  return g_central_heap.AllocateHuge(size, alignment, /*zero=*/false);
 }
 
 void* Reallocate(void* pointer, size_t size) {

@@ -109,7 +109,8 @@ CentralCounts CentralHeap::Counts() {
   const LockHolder holder(lock_);
   CentralCounts counts = {};
   counts.arenas = arena_count_;
-  counts.backed_bytes = backed_granules_ * kGranuleSize;
+  counts.backed_bytes =
+      (backed_granules_ + huge_granules_) * kGranuleSize + huge_cache_.bytes();
   counts.block_bytes = used_granules_ * kGranuleSize;
   counts.peak_block_bytes = peak_granules_ * kGranuleSize;
   counts.blocks = block_count_;

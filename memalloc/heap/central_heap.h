@@ -23,6 +23,7 @@
 #include "memalloc/base/attributes.h"
 #include "memalloc/base/lock.h"
 #include "memalloc/heap/free_runs.h"
+#include "memalloc/heap/huge_cache.h"
 #include "memalloc/layout/arena.h"
 #include "memalloc/layout/block_header.h"
 #include "memalloc/layout/constants.h"
@@ -31,6 +32,7 @@
 
 namespace memalloc {
 
+class Batch;
 class ThreadHeap;
 
 // Where the memory stands; a snapshot under the lock.
@@ -58,9 +60,10 @@ class CentralHeap {
   // Takes back an empty block that the caller owns.
   void ReleaseSmallBlock(BlockHeader* block) MEMALLOC_EXCLUDES(lock_);
 
-  // malloc and free for a thread that has no heap (any longer).
+  // malloc and free for a thread that has no heap (any longer), the latter a
+  // batch at a time.
   FreeCell* AllocateCell(SizeClass size_class) MEMALLOC_EXCLUDES(lock_);
-  void FreeCellOf(BlockHeader* block, FreeCell* cell) MEMALLOC_EXCLUDES(lock_);
+  void FreeBatchOf(BlockHeader* block, Batch* batch) MEMALLOC_EXCLUDES(lock_);
 
   // ---- large and huge blocks ----
 
@@ -73,9 +76,10 @@ class CentralHeap {
   // Makes the block `size` bytes long where it stands; false if it cannot.
   bool ResizeLarge(BlockHeader* block, size_t size) MEMALLOC_EXCLUDES(lock_);
 
-  // Any `size` up to kMaxRequest, any power of two `alignment`; the memory is
-  // zero. Null when memory is short.
-  void* AllocateHuge(size_t size, size_t alignment) MEMALLOC_EXCLUDES(lock_);
+  // Any `size` up to kMaxRequest, any power of two `alignment`, `zero` as
+  // above. Null when memory is short.
+  void* AllocateHuge(size_t size, size_t alignment, bool zero)
+      MEMALLOC_EXCLUDES(lock_);
   void FreeHuge(BlockHeader* block) MEMALLOC_EXCLUDES(lock_);
   // Resizes the block by moving its pages; the new place, or null if that
   // cannot be (all is as it was then).
@@ -147,6 +151,7 @@ class CentralHeap {
   ThreadHeap* TakeParkedHeap() MEMALLOC_REQUIRES(lock_);
 
   // huge.cc
+  void TrimHugeCache() MEMALLOC_EXCLUDES(lock_);
   void Enlist(ArenaHeader* arena) MEMALLOC_REQUIRES(lock_);
   void Delist(ArenaHeader* arena) MEMALLOC_REQUIRES(lock_);
 
@@ -162,6 +167,7 @@ class CentralHeap {
 
   ArenaHeader* arenas_ MEMALLOC_GUARDED_BY(lock_) = nullptr;
   ArenaHeader* huge_ MEMALLOC_GUARDED_BY(lock_) = nullptr;
+  HugeCache huge_cache_ MEMALLOC_GUARDED_BY(lock_);
   // The arena at the top of our part of the break; null before the first
   // growth.
   ArenaHeader* break_arena_ MEMALLOC_GUARDED_BY(lock_) = nullptr;
@@ -181,7 +187,9 @@ class CentralHeap {
   uint32_t heaps_made_ MEMALLOC_GUARDED_BY(lock_) = 0;
 
   uint64_t arena_count_ MEMALLOC_GUARDED_BY(lock_) = 0;
+  // Backed by memory in arenas, and spanned by huge blocks in use.
   uint64_t backed_granules_ MEMALLOC_GUARDED_BY(lock_) = 0;
+  uint64_t huge_granules_ MEMALLOC_GUARDED_BY(lock_) = 0;
   uint64_t used_granules_ MEMALLOC_GUARDED_BY(lock_) = 0;
   uint64_t peak_granules_ MEMALLOC_GUARDED_BY(lock_) = 0;
   uint64_t block_count_ MEMALLOC_GUARDED_BY(lock_) = 0;

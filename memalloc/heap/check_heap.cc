@@ -6,6 +6,7 @@
 #include "memalloc/base/check.h"
 #include "memalloc/base/math.h"
 #include "memalloc/heap/central_heap.h"
+#include "memalloc/heap/huge_mapping.h"
 #include "memalloc/heap/thread_heap.h"
 #include "memalloc/layout/address_map.h"
 
@@ -15,6 +16,7 @@ void CentralHeap::Check(const ThreadHeap* mine) {
   const LockHolder holder(lock_);
   size_t backed = 0;
   size_t arenas = 0;
+  size_t huge_granules = 0;
   for (ArenaHeader* arena = arenas_; arena != nullptr; arena = arena->next) {
     backed += CheckArena(arena, mine);
     ++arenas;
@@ -22,10 +24,10 @@ void CentralHeap::Check(const ThreadHeap* mine) {
   for (ArenaHeader* huge = huge_; huge != nullptr; huge = huge->next) {
     MEMALLOC_CHECK(huge->kind == ArenaKind::kHuge, huge);
     MEMALLOC_CHECK(huge->next == nullptr || huge->next->prev == huge, huge);
-    const size_t offset = huge->huge.start - huge->Start();
-    backed += (offset + RoundUp(huge->huge.bytes, kGranuleSize)) / kGranuleSize;
+    huge_granules += HugeMappingGranules(huge);
   }
   MEMALLOC_CHECK(backed == backed_granules_, this);
+  MEMALLOC_CHECK(huge_granules == huge_granules_, this);
   MEMALLOC_CHECK(arenas == arena_count_, this);
   CheckRunLists();
   for (unsigned c = 0; c < kNumSizeClasses; ++c) {

@@ -1,10 +1,11 @@
 // Cells on their way between threads.
 //
-// A cell of a block that another thread owns goes into a batch for that
-// thread's heap; a full batch goes to the heap's inbox with one
-// compare-and-exchange. The inbox is a stack to which any thread pushes and
-// which its owner takes whole, so that no node can come back in between (no
-// ABA). The owner routes what it took: by then a block may have changed hands.
+// A cell of a block that another thread owns joins a batch of that block (see
+// batch.h); batches gather in an outbox for the heap that owns their blocks; a
+// full outbox goes to the heap's inbox with one compare-and-exchange. The inbox
+// is a stack to which any thread pushes and which its owner takes whole, so
+// that no node can come back in between (no ABA). The owner routes what it
+// took: by then a block may have changed hands.
 //
 // A heap whose thread ends gives up its blocks first and closes its inbox
 // afterwards. A sender that finds it closed therefore sees another owner, or
@@ -14,77 +15,135 @@
 #include "memalloc/heap/thread_heap.h"
 
 namespace memalloc {
-void ThreadHeap::Route(BlockHeader* block, FreeCell* cell) {
+// Whether this heap owns the block or could claim it; if not, `owner` is who
+// does.
+bool ThreadHeap::TryOwn(BlockHeader* block, ThreadHeap** owner) {
   // Acquire pairs with the release of whoever gave the block up, release with
   // the acquire of who finds this heap as the owner and sends to it.
-  ThreadHeap* owner = block->owner.load(std::memory_order_acquire);
-  if (owner == this) {
-    FreeOwn(block, cell);
-  } else if (owner == nullptr && block->owner.compare_exchange_strong(
-                                     owner, this, std::memory_order_acq_rel,
-                                     std::memory_order_acquire)) {
-    Claim(block);
+  *owner = block->owner.load(std::memory_order_acquire);
+  if (*owner == this) return true;
+  if (*owner != nullptr ||
+      !block->owner.compare_exchange_strong(
+          *owner, this, std::memory_order_acq_rel, std::memory_order_acquire)) {
+    return false;
+  }
+  Claim(block);
+  return true;
+}
+
+void ThreadHeap::Free(BlockHeader* block, FreeCell* cell) {
+  ThreadHeap* owner;
+  if (TryOwn(block, &owner)) {
     FreeOwn(block, cell);
   } else {
-    Post(owner, cell, block->cell_size);
+    Collect(block, cell);
   }
 }
 
-void ThreadHeap::Post(ThreadHeap* to, FreeCell* cell, uint32_t bytes) {
-  Batch& batch = batches_[to->number_ % kBatches];
-  if (batch.to != to) {
-    SendBatch(batch);
-    batch.to = to;
+void ThreadHeap::Collect(BlockHeader* block, FreeCell* cell) {
+  OpenBatch& open = open_batches_[reinterpret_cast<uintptr_t>(block) /
+                                  sizeof(BlockHeader) % kOpenBatches];
+  if (open.block != block) {
+    Close(open);
+    open.block = block;
+    open.anchor = cell;
   }
-  cell->SetNext(AddressOf(batch.head), g_link_key);
-  batch.head = cell;
-  if (batch.tail == nullptr) batch.tail = cell;
-  batch.bytes += bytes;
-  if (++batch.cells >= kMaxBatchCells || batch.bytes >= kMaxBatchBytes) {
-    SendBatch(batch);
+  cell->SetNext(AddressOf(open.first), g_link_key);
+  open.first = cell;
+  ++open.cells;
+  if (open.cells >= kMaxCells || open.cells * block->cell_size >= kMaxBytes) {
+    Close(open);
+  }
+}
+
+void ThreadHeap::Close(OpenBatch& open) {
+  if (open.cells == 0) return;
+  Batch* batch = Batch::At(AddressOf(open.anchor));
+  batch->Seal(open.first, open.cells);
+  BlockHeader* block = open.block;
+  open = OpenBatch();
+  Route(block, batch);
+}
+
+void ThreadHeap::Route(BlockHeader* block, Batch* batch) {
+  ThreadHeap* owner;
+  if (TryOwn(block, &owner)) {
+    FreeOwnBatch(block, batch);
+  } else {
+    Post(owner, block, batch);
+  }
+}
+
+void ThreadHeap::FreeOwnBatch(BlockHeader* block, Batch* batch) {
+  const uint32_t cells = batch->cells();
+  FreeCell* first = batch->first();
+  batch->anchor()->SetNext(block->free_list, key_);
+  block->free_list = AddressOf(first);
+  if (cells < block->countdown) {
+    block->countdown -= cells;
+  } else {
+    block->free_base = block->FreeCells() + cells;
+    block->countdown = 0;
+    OnCountdown(block);
+  }
+}
+
+void ThreadHeap::Post(ThreadHeap* to, BlockHeader* block, Batch* batch) {
+  Outbox& outbox = outboxes_[to->number_ % kOutboxes];
+  if (outbox.to != to) {
+    Send(outbox);
+    outbox.to = to;
+  }
+  batch->SetNext(outbox.first == nullptr ? 0 : outbox.first->Address());
+  outbox.first = batch;
+  if (outbox.last == nullptr) outbox.last = batch;
+  outbox.cells += batch->cells();
+  outbox.bytes += batch->cells() * block->cell_size;
+  if (outbox.cells >= kMaxCells || outbox.bytes >= kMaxBytes) {
+    Send(outbox);
     // A thread that only frees has no other occasion to do so.
     DrainInbox();
   }
 }
 
-void ThreadHeap::SendBatch(Batch& batch) {
-  if (batch.cells == 0) return;
-  FreeCell* cell = batch.head;
-  ThreadHeap* to = batch.to;
-  FreeCell* tail = batch.tail;
-  batch = Batch();
-  if (to->Receive(cell, tail)) return;
-  while (cell != nullptr) {
-    FreeCell* next = CellAt(cell->Next(g_link_key));
-    Reroute(cell);
-    cell = next;
+void ThreadHeap::Send(Outbox& outbox) {
+  if (outbox.first == nullptr) return;
+  const Outbox full = outbox;
+  outbox = Outbox();
+  if (full.to->Receive(full.first, full.last)) return;
+  uintptr_t next;
+  for (Batch* batch = full.first;; batch = Batch::At(next)) {
+    next = batch == full.last ? 0 : batch->next();
+    Reroute(batch);
+    if (next == 0) return;
   }
 }
 
-// For a cell whose batch came too late. It goes singly, lest full batches send
-// each other on without end.
-void ThreadHeap::Reroute(FreeCell* cell) {
-  BlockHeader* block = BlockOf(AddressOf(cell));
+// For a batch that came too late. It goes singly, lest full outboxes send each
+// other on without end.
+void ThreadHeap::Reroute(Batch* batch) {
+  BlockHeader* block = BlockOf(batch->Address());
   for (;;) {
-    ThreadHeap* owner = block->owner.load(std::memory_order_acquire);
-    if (owner == nullptr || owner == this) return Route(block, cell);
+    ThreadHeap* owner;
+    if (TryOwn(block, &owner)) return FreeOwnBatch(block, batch);
     if (owner == &g_central_owner) {
-      return g_central_heap.FreeCellOf(block, cell);
+      return g_central_heap.FreeBatchOf(block, batch);
     }
-    if (owner->Receive(cell, cell)) return;
+    batch->SetNext(0);
+    if (owner->Receive(batch, batch)) return;
   }
 }
 
-bool ThreadHeap::Receive(FreeCell* head, FreeCell* tail) {
+bool ThreadHeap::Receive(Batch* first, Batch* last) {
   // Acquire pairs with the release of the closing: whoever finds the inbox
   // closed also sees that the blocks are given up.
   uintptr_t old = inbox_.load(std::memory_order_acquire);
   do {
     if (old == kInboxClosed) return false;
     if (old == kInboxDropped) return true;
-    tail->SetNext(old, g_link_key);
+    last->SetNext(old);
     // Release pairs with the acquire of the owner that takes the list.
-  } while (!inbox_.compare_exchange_weak(old, AddressOf(head),
+  } while (!inbox_.compare_exchange_weak(old, first->Address(),
                                          std::memory_order_release,
                                          std::memory_order_acquire));
   return true;
@@ -95,12 +154,11 @@ void ThreadHeap::DrainInbox() {
     return;
   }
   draining_ = true;
-  FreeCell* cell =
-      CellAt(inbox_.exchange(kInboxEmpty, std::memory_order_acquire));
-  while (cell != nullptr) {
-    FreeCell* next = CellAt(cell->Next(g_link_key));
-    Route(BlockOf(AddressOf(cell)), cell);
-    cell = next;
+  uintptr_t next = inbox_.exchange(kInboxEmpty, std::memory_order_acquire);
+  while (next != 0) {
+    Batch* batch = Batch::At(next);
+    next = batch->next();
+    Route(BlockOf(batch->Address()), batch);
   }
   draining_ = false;
 }
@@ -108,7 +166,8 @@ void ThreadHeap::DrainInbox() {
 void ThreadHeap::Flush() {
   // What comes in may have to go on to others: take in first, then send.
   DrainInbox();
-  for (Batch& batch : batches_) SendBatch(batch);
+  for (OpenBatch& open : open_batches_) Close(open);
+  for (Outbox& outbox : outboxes_) Send(outbox);
 }
 
 }  // namespace memalloc

@@ -97,7 +97,7 @@ FreeCell* CentralHeap::AllocateCell(SizeClass size_class) {
   return cell;
 }
 
-void CentralHeap::FreeCellOf(BlockHeader* block, FreeCell* cell) {
+void CentralHeap::FreeBatchOf(BlockHeader* block, Batch* batch) {
   for (;;) {
     ThreadHeap* owner = nullptr;
     {
@@ -105,13 +105,15 @@ void CentralHeap::FreeCellOf(BlockHeader* block, FreeCell* cell) {
       if (block->owner.compare_exchange_strong(owner, &g_central_owner,
                                                std::memory_order_acq_rel,
                                                std::memory_order_acquire)) {
-        cell->SetNext(block->free_list, g_link_key);
-        block->free_list = AddressOf(cell);
-        ++block->free_base;
+        block->free_base += batch->cells();
+        FreeCell* first = batch->first();
+        batch->anchor()->SetNext(block->free_list, g_link_key);
+        block->free_list = AddressOf(first);
         return GiveUpBlock(block);
       }
     }
-    if (owner->Receive(cell, cell)) return;
+    batch->SetNext(0);
+    if (owner->Receive(batch, batch)) return;
   }
 }
 

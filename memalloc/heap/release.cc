@@ -18,10 +18,6 @@ uint32_t WakeCount(const BlockHeader* block) {
 
 }  // namespace
 
-void ThreadHeap::Free(BlockHeader* block, FreeCell* cell) {
-  Route(block, cell);
-}
-
 void ThreadHeap::Claim(BlockHeader* block) {
   // What a refill could hand out: an orphan may not be carved to its end.
   const uint32_t available =

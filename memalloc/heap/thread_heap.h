@@ -24,6 +24,7 @@
 #include <atomic>
 
 #include "memalloc/base/attributes.h"
+#include "memalloc/heap/batch.h"
 #include "memalloc/heap/block_list.h"
 #include "memalloc/layout/block_header.h"
 #include "memalloc/layout/free_cell.h"
@@ -78,28 +79,37 @@ class alignas(MEMALLOC_CACHE_LINE) ThreadHeap {
   // Frees a cell of anybody's small block.
   MEMALLOC_SLOW void Free(BlockHeader* block, FreeCell* cell);
 
-  // Adds the list of cells from `head` to `tail` to the inbox. False if its
-  // thread has ended: the cells' blocks have another owner, or none, by then.
-  // Called by any thread.
-  bool Receive(FreeCell* head, FreeCell* tail);
+  // Adds the batches from `first` to `last` to the inbox. False if its thread
+  // has ended: their blocks have another owner, or none, by then. Called by
+  // any thread.
+  bool Receive(Batch* first, Batch* last);
 
-  // Sends all batches on their way and takes in what came.
+  // Takes in what came and sends all that is to go elsewhere.
   void Flush();
 
  private:
   friend class CentralHeap;
 
-  // Cells on their way to one other heap.
-  struct Batch {
+  // A batch in the making: cells of one block of another heap.
+  struct OpenBatch {
+    BlockHeader* block = nullptr;
+    FreeCell* anchor = nullptr;
+    FreeCell* first = nullptr;
+    uint32_t cells = 0;
+  };
+  // Batches on their way to one other heap.
+  struct Outbox {
     ThreadHeap* to = nullptr;
-    FreeCell* head = nullptr;
-    FreeCell* tail = nullptr;
+    Batch* first = nullptr;
+    Batch* last = nullptr;
     uint32_t cells = 0;
     uint32_t bytes = 0;
   };
-  static constexpr size_t kBatches = 8;
-  static constexpr uint32_t kMaxBatchCells = 64;
-  static constexpr uint32_t kMaxBatchBytes = 16 * 1024;
+  static constexpr size_t kOpenBatches = 16;
+  static constexpr size_t kOutboxes = 8;
+  // What a batch or an outbox holds at most before it goes on.
+  static constexpr uint32_t kMaxCells = 64;
+  static constexpr uint32_t kMaxBytes = 16 * 1024;
 
   // The current block expects no event: no more frees than this can happen
   // between two refills.
@@ -119,10 +129,14 @@ class alignas(MEMALLOC_CACHE_LINE) ThreadHeap {
   void Retire(BlockHeader* block);
 
   // inbox.cc
-  void Route(BlockHeader* block, FreeCell* cell);
-  void Post(ThreadHeap* to, FreeCell* cell, uint32_t bytes);
-  void SendBatch(Batch& batch);
-  void Reroute(FreeCell* cell);
+  void Collect(BlockHeader* block, FreeCell* cell);
+  void Close(OpenBatch& open);
+  void Route(BlockHeader* block, Batch* batch);
+  void Post(ThreadHeap* to, BlockHeader* block, Batch* batch);
+  void Send(Outbox& outbox);
+  void Reroute(Batch* batch);
+  bool TryOwn(BlockHeader* block, ThreadHeap** owner);
+  void FreeOwnBatch(BlockHeader* block, Batch* batch);
   void DrainInbox();
 
   FreeCell* bins_[kNumSizeClasses];
@@ -132,7 +146,8 @@ class alignas(MEMALLOC_CACHE_LINE) ThreadHeap {
   BlockHeader* current_[kNumSizeClasses] = {};
   BlockList partial_[kNumSizeClasses];
   BlockList waiting_[kNumSizeClasses];
-  Batch batches_[kBatches];
+  OpenBatch open_batches_[kOpenBatches];
+  Outbox outboxes_[kOutboxes];
   bool draining_ = false;
 
   uint32_t number_ = 0;  // from 1; 0 for the heaps of no thread

@@ -76,7 +76,7 @@ void CentralHeap::ReturnThreadHeap(ThreadHeap* heap) {
 // Gives up all blocks of a heap that is in no list, and makes it idle.
 void CentralHeap::EmptyThreadHeap(ThreadHeap* heap) {
   heap->Flush();
-  FreeCell* late;
+  uintptr_t late;
   {
     const LockHolder holder(lock_);
     for (unsigned c = 0; c < kNumSizeClasses; ++c) {
@@ -95,16 +95,15 @@ void CentralHeap::EmptyThreadHeap(ThreadHeap* heap) {
     }
     // Closed after the blocks are given up, and with release, so that a
     // sender that finds it closed sees them without this owner.
-    late =
-        CellAt(heap->inbox_.exchange(kInboxClosed, std::memory_order_acq_rel));
+    late = heap->inbox_.exchange(kInboxClosed, std::memory_order_acq_rel);
     heap->in_use_ = false;
     heap->next_free_ = idle_heaps_;
     idle_heaps_ = heap;
   }
-  while (late != nullptr) {
-    FreeCell* next = CellAt(late->Next(g_link_key));
-    FreeCellOf(BlockOf(AddressOf(late)), late);
-    late = next;
+  while (late != 0) {
+    Batch* batch = Batch::At(late);
+    late = batch->next();
+    FreeBatchOf(BlockOf(batch->Address()), batch);
   }
 }
 

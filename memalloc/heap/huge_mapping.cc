@@ -1,0 +1,142 @@
+// Mappings of huge blocks; see huge_mapping.h.
+
+#include "memalloc/heap/huge_mapping.h"
+
+#include "memalloc/base/math.h"
+#include "memalloc/heap/reserve.h"
+#include "memalloc/layout/address_map.h"
+#include "memalloc/os/os.h"
+
+namespace memalloc {
+namespace {
+
+constexpr size_t kTableSize = kGranuleSize;
+
+// Room for the table, for aligning and for rounding up, without overflow.
+constexpr size_t kMostBytes = kMaxRequest / 4;
+
+// Bytes from the mapping's start to the block.
+size_t OffsetFor(size_t alignment) {
+  return Max(kTableSize, Min(alignment, kArenaSize));
+}
+
+size_t OffsetOf(const ArenaHeader* arena) {
+  return arena->huge.start - arena->Start();
+}
+
+size_t SlotsOf(size_t offset, size_t bytes) {
+  return RoundUp(offset + bytes, kArenaSize) / kArenaSize;
+}
+
+void MarkSlots(uintptr_t base, size_t offset, size_t bytes) {
+  const size_t slots = SlotsOf(offset, bytes);
+  g_address_map.Set(base, 1, SlotKind::kArena);
+  if (slots > 1) {
+    g_address_map.Set(base + kArenaSize, slots - 1, SlotKind::kHugeInside);
+  }
+  if (offset == kArenaSize) {
+    g_address_map.Set(base + offset, 1, SlotKind::kHugeAligned);
+  }
+}
+
+void ClearSlots(uintptr_t base, size_t offset, size_t bytes) {
+  g_address_map.Set(base, SlotsOf(offset, bytes), SlotKind::kForeign);
+}
+
+ArenaHeader* Describe(uintptr_t base, size_t offset, size_t bytes) {
+  ArenaHeader* arena = ArenaHeaderAt(base);
+  arena->status = BlockStatus::kArenaTable;
+  arena->kind = ArenaKind::kHuge;
+  arena->huge.start = base + offset;
+  arena->huge.bytes = bytes;
+  MarkSlots(base, offset, bytes);
+  return arena;
+}
+
+// Reserves room for a block and makes its table usable; 0 on failure.
+uintptr_t ReserveRoom(size_t offset, size_t bytes, size_t alignment) {
+  const uintptr_t base =
+      ReserveAligned(offset + bytes, Max(alignment, kArenaSize),
+                     alignment >= kArenaSize ? offset : 0);
+  if (base == 0) return 0;
+  if (os::Commit(base, kTableSize)) return base;
+  os::Unmap(base, offset + bytes);
+  return 0;
+}
+
+void Shrink(ArenaHeader* arena, size_t bytes) {
+  const size_t offset = OffsetOf(arena);
+  const size_t old_bytes = arena->huge.bytes;
+  const size_t slots = SlotsOf(offset, bytes);
+  // Slots are given up before their memory: another thread may get it at once.
+  g_address_map.Set(arena->Start() + slots * kArenaSize,
+                    SlotsOf(offset, old_bytes) - slots, SlotKind::kForeign);
+  os::Unmap(arena->huge.start + bytes, old_bytes - bytes);
+  arena->huge.bytes = bytes;
+}
+
+ArenaHeader* Move(ArenaHeader* arena, size_t bytes) {
+  const uintptr_t base = arena->Start();
+  const uintptr_t start = arena->huge.start;
+  const size_t offset = OffsetOf(arena);
+  const size_t old_bytes = arena->huge.bytes;
+  const uintptr_t new_base = ReserveRoom(kTableSize, bytes, kGranuleSize);
+  if (new_base == 0) return nullptr;
+  ClearSlots(base, offset, old_bytes);
+  if (!os::RemapTo(start, old_bytes, bytes, new_base + kTableSize)) {
+    MarkSlots(base, offset, old_bytes);
+    os::Unmap(new_base, kTableSize + bytes);
+    return nullptr;
+  }
+  os::Unmap(base, offset);
+  return Describe(new_base, kTableSize, bytes);
+}
+
+}  // namespace
+
+ArenaHeader* MakeHugeMapping(size_t size, size_t alignment) {
+  if (size > kMostBytes || alignment > kMostBytes) return nullptr;
+  const size_t offset = OffsetFor(alignment);
+  const size_t bytes = RoundUp(Max<size_t>(size, 1), os::PageSize());
+  const uintptr_t base = ReserveRoom(offset, bytes, alignment);
+  if (base == 0) return nullptr;
+  if (!os::Commit(base + offset, bytes)) {
+    os::Unmap(base, offset + bytes);
+    return nullptr;
+  }
+  return Describe(base, offset, bytes);
+}
+
+ArenaHeader* ResizeHugeMapping(ArenaHeader* arena, size_t size) {
+  if (size > kMostBytes) return nullptr;
+  const size_t bytes = RoundUp(size, os::PageSize());
+  const size_t old_bytes = arena->huge.bytes;
+  if (bytes < old_bytes) {
+    Shrink(arena, bytes);
+  } else if (bytes > old_bytes) {
+    const uintptr_t start = arena->huge.start;
+    if (!os::RemapInPlace(start, old_bytes, bytes)) return Move(arena, bytes);
+    Describe(arena->Start(), OffsetOf(arena), bytes);
+  }
+  return arena;
+}
+
+void DropHugeMapping(ArenaHeader* arena) {
+  const uintptr_t base = arena->Start();
+  const size_t offset = OffsetOf(arena);
+  const size_t bytes = arena->huge.bytes;
+  ClearSlots(base, offset, bytes);
+  os::Unmap(base, offset + bytes);
+}
+
+size_t HugeMappingGranules(const ArenaHeader* arena) {
+  return (OffsetOf(arena) + RoundUp(arena->huge.bytes, kGranuleSize)) /
+         kGranuleSize;
+}
+
+BlockHeader* HugeBlockOf(const ArenaHeader* arena) {
+  const size_t offset = Min(OffsetOf(arena), kArenaSize - 1);
+  return HeaderOf(arena->Start() + offset);
+}
+
+}  // namespace memalloc
