@@ -23,12 +23,19 @@ extern "C" {
 #define MEMALLOC_API __attribute__((weak))
 #endif
 
+/* Tells the compiler that what the pointer points to need not be written. */
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 11
+#define MEMALLOC_NOT_READ(n) __attribute__((access(none, n)))
+#else
+#define MEMALLOC_NOT_READ(n)
+#endif
+
 /* The version, "major.minor.patch". */
 MEMALLOC_API const char* memalloc_version(void);
 
 /* 1 if `pointer` lies in memory that memalloc manages (in an allocation or
  * not), 0 otherwise. The pointer is not followed. */
-MEMALLOC_API int memalloc_owns(const void* pointer);
+MEMALLOC_API int memalloc_owns(const void* pointer) MEMALLOC_NOT_READ(1);
 
 /* Walks the heap and checks its invariants, under its lock: milliseconds per
  * gigabyte. Returns 1; an inconsistent heap ends the process with a line on

@@ -4,8 +4,9 @@
 // holds (malloc called by a signal handler that interrupted malloc) is told
 // so and aborts, where a plain mutex would hang.
 //
-// Order: there is one such lock, CentralHeap's; nothing else is acquired
-// while it is held, and no system call but that for growth is made.
+// Order: the lock of the initialisation is held by itself; CentralHeap's is the
+// last one, nothing is acquired while it is held, and no system call is made
+// but that for growth.
 
 #ifndef MEMALLOC_BASE_LOCK_H_
 #define MEMALLOC_BASE_LOCK_H_

@@ -179,11 +179,13 @@ inline bool IsStandIn(const ThreadHeap* heap) {
   return heap == &g_no_heap || heap == &g_gone_heap;
 }
 
-// The heap of the running thread, or a stand-in.
+// The heap of the running thread, or a stand-in: one word at a fixed place
+// from the thread pointer, which an executable knows when it is linked, and a
+// shared object when it is loaded.
 #if defined(__PIC__) && !defined(__PIE__)
 #define MEMALLOC_TLS __thread __attribute__((tls_model("initial-exec")))
 #else
-#define MEMALLOC_TLS __thread
+#define MEMALLOC_TLS __thread __attribute__((tls_model("local-exec")))
 #endif
 extern MEMALLOC_HIDDEN MEMALLOC_TLS ThreadHeap* t_heap;
 

@@ -21,6 +21,7 @@ void AppendName(LineBuffer& line, const char* name) {
 // A destructor of the whole library: it runs after the program's own exit
 // handlers, in a process that ends by exit or by returning from main.
 __attribute__((destructor)) void LeaveSummary() {
+  InitialiseOnce();  // a program may have allocated nothing
   const char* file = GetOptions().stats_file;
   if (file[0] == '\0') return;
   const Summary summary = TakeSummary();
