@@ -8,11 +8,6 @@ NEEDS_MEMALLOC = select({
     "//conditions:default": [],
 })
 
-# gold, which Bazel prefers, cannot --gc-sections a static libstdc++: it says
-# that .note.stapsdt of eh_throw.o refers to a discarded section. Without it,
-# libc's malloc.o is not absent for the reason that it was collected, either.
-STATIC_LINKOPTS = ["-Wl,--no-gc-sections"]
-
 def program(name, srcs, deps):
     """Defines the binaries that program_test.py compares.
 
@@ -31,9 +26,12 @@ def program(name, srcs, deps):
         alwayslink = True,
         deps = deps,
     )
-    for allocator, malloc in [
-        ("libc", "@bazel_tools//tools/cpp:malloc"),
-        ("memalloc", "//memalloc"),
+    for allocator, malloc, static_linkopts in [
+        # gold, which Bazel prefers, cannot --gc-sections a static libstdc++
+        # of which a program does not use the exceptions; //memalloc sees to
+        # that itself.
+        ("libc", "@bazel_tools//tools/cpp:malloc", ["-Wl,--no-gc-sections"]),
+        ("memalloc", "//memalloc", []),
     ]:
         cc_binary(
             name = "%s_%s" % (name, allocator),
@@ -45,7 +43,7 @@ def program(name, srcs, deps):
             name = "%s_%s_static" % (name, allocator),
             testonly = True,
             features = ["fully_static_link"],
-            linkopts = STATIC_LINKOPTS,
+            linkopts = static_linkopts,
             malloc = malloc,
             target_compatible_with = NEEDS_MEMALLOC,
             deps = [":" + name],
