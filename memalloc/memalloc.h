@@ -24,7 +24,8 @@ extern "C" {
 #endif
 
 /* Tells the compiler that what the pointer points to need not be written. */
-#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 11
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 11 && \
+    !defined(MEMALLOC_BUILDING)
 #define MEMALLOC_NOT_READ(n) __attribute__((access(none, n)))
 #else
 #define MEMALLOC_NOT_READ(n)
