@@ -6,6 +6,7 @@
 // limit: the same objects cut from a mapping by moving a pointer.
 #include <sys/mman.h>
 
+#include <atomic>
 #include <cstdint>
 #include <cstdlib>
 #include <vector>
@@ -18,77 +19,101 @@ namespace {
 
 using SizeFunction = size_t (*)(Random*);
 
-// What one churn did: its calls, and the bytes alive at its end, the table of
-// pointers included (it comes from the same allocator).
-struct Churned {
-  uint64_t ops = 0;
-  uint64_t live_bytes = 0;
+// One thread's set of live objects. Whoever measures memory wants to know how
+// many bytes lived: the table of pointers counts, it is from the same malloc.
+class Churn {
+ public:
+  Churn(uint64_t live, uint64_t seed, SizeFunction size)
+      : random_(seed), size_(size), objects_(live) {
+    for (void*& object : objects_) object = Obtain(size_(&random_));
+  }
+
+  void Replace(uint64_t rounds) {
+    const uint64_t live = objects_.size();
+    for (uint64_t i = 0; i < rounds; ++i) {
+      void*& object = objects_[random_.Below(live)];
+      Release(object);
+      object = Obtain(size_(&random_));
+    }
+    ops_ += 2 * (live + rounds);
+  }
+
+  // Frees in random order, as a heap at the end of its life.
+  void Empty() {
+    live_bytes_ = objects_.size() * sizeof(void*);
+    for (uint64_t left = objects_.size(); left > 0; --left) {
+      void*& victim = objects_[random_.Below(left)];
+      live_bytes_ += Unmark(victim);
+      std::free(victim);
+      victim = objects_[left - 1];
+    }
+  }
+
+  uint64_t ops() const { return ops_; }
+  uint64_t live_bytes() const { return live_bytes_; }
+
+ private:
+  Random random_;
+  SizeFunction size_;
+  std::vector<void*> objects_;
+  uint64_t ops_ = 0;
+  uint64_t live_bytes_ = 0;
 };
 
-Churned Churn(uint64_t live, uint64_t rounds, uint64_t seed,
-              SizeFunction size) {
-  Random random(seed);
-  std::vector<void*> objects(live);
-  for (void*& object : objects) object = Obtain(size(&random));
-  for (uint64_t i = 0; i < rounds; ++i) {
-    void*& object = objects[random.Below(live)];
-    Release(object);
-    object = Obtain(size(&random));
-  }
-  // In random order, which is what a heap at its end of life looks like.
-  uint64_t live_bytes = live * sizeof(void*);
-  for (uint64_t left = live; left > 0; --left) {
-    void*& victim = objects[random.Below(left)];
-    live_bytes += MarkedSize(victim);
-    std::free(victim);
-    victim = objects[left - 1];
-  }
-  return {2 * (live + rounds), live_bytes};
+Outcome Report(uint64_t ops, uint64_t live_bytes) {
+  return {ops, {{"live_bytes", static_cast<double>(live_bytes)}}};
 }
 
-Outcome Report(const Churned& churned) {
-  return {churned.ops,
-          {{"live_bytes", static_cast<double>(churned.live_bytes)}}};
+Outcome OneThread(uint64_t live, uint64_t rounds, uint64_t seed,
+                  SizeFunction size) {
+  Churn churn(live, seed, size);
+  churn.Replace(rounds);
+  churn.Empty();
+  return Report(churn.ops(), churn.live_bytes());
 }
 
 Outcome ChurnSmall(const Params& params) {
-  return Report(Churn(params.LiveOr(1000), params.Scaled(16'000'000),
-                      params.seed, SmallSize));
+  return OneThread(params.LiveOr(1000), params.Scaled(16'000'000), params.seed,
+                   SmallSize);
 }
 
 Outcome ChurnMiddle(const Params& params) {
-  return Report(Churn(params.LiveOr(30'000), params.Scaled(3'500'000),
-                      params.seed, SmallSize));
+  return OneThread(params.LiveOr(30'000), params.Scaled(3'500'000), params.seed,
+                   SmallSize);
 }
 
 // 10 to 263 bytes: so that ten million fit into a few gigabytes.
 size_t TinySize(Random* random) { return SmallSize(random) / 4 + 8; }
 
 Outcome ChurnMillion(const Params& params) {
-  return Report(Churn(params.LiveOr(params.Scaled(1'000'000)),
-                      params.Scaled(1'000'000), params.seed, TinySize));
+  return OneThread(params.LiveOr(params.Scaled(1'000'000)),
+                   params.Scaled(1'000'000), params.seed, TinySize);
 }
 
 Outcome ChurnTail(const Params& params) {
-  return Report(Churn(params.LiveOr(20'000), params.Scaled(4'000'000),
-                      params.seed, TailSize));
+  return OneThread(params.LiveOr(20'000), params.Scaled(4'000'000), params.seed,
+                   TailSize);
 }
 
-// One churn a thread, nothing shared: what must scale with the cores.
+// One churn a thread, nothing shared: what must scale with the cores. They
+// wait for each other, so that all objects live at the same time.
 Outcome ChurnThreads(const Params& params) {
   const int threads = params.DefaultThreads();
   const uint64_t rounds = params.Scaled(10'000'000) / threads + 1;
   const uint64_t live = params.LiveOr(20'000) / threads + 1;
-  std::vector<Churned> churned(threads);
+  std::atomic<uint64_t> ops{0};
+  std::atomic<uint64_t> live_bytes{0};
+  Barrier barrier(threads);
   RunThreads(threads, [&](int index) {
-    churned[index] = Churn(live, rounds, params.seed + index, SmallSize);
+    Churn churn(live, params.seed + index, SmallSize);
+    barrier.Wait();
+    churn.Replace(rounds);
+    barrier.Wait();
+    churn.Empty();
+    ops += churn.ops();
+    live_bytes += churn.live_bytes();
   });
-  Churned all;
-  for (const Churned& each : churned) {
-    all.ops += each.ops;
-    all.live_bytes += each.live_bytes;
-  }
-  return Report(all);
+  return Report(ops, live_bytes);
 }
 
 constexpr size_t kLeakBytes = 48;

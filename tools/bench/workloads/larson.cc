@@ -29,9 +29,7 @@ struct SizedNew {
     Mark(object, size);
     return object;
   }
-  static void Put(void* object) {
-    ::operator delete(object, MarkedSize(object));
-  }
+  static void Put(void* object) { ::operator delete(object, Unmark(object)); }
 };
 
 template <typename Calls>
@@ -49,7 +47,7 @@ template <typename Calls>
 Outcome Larson(const Params& params) {
   constexpr uint64_t kGenerations = 50;
   const int threads = params.DefaultThreads();
-  const uint64_t live = params.LiveOr(5000);
+  const uint64_t live = params.LiveOr(10'000) / threads + 1;
   const uint64_t rounds =
       params.Scaled(12'000'000) / (kGenerations * threads) + 1;
   RunThreads(threads, [&](int line) {

@@ -68,7 +68,7 @@ class Stopwatch {
   }
 
   void Free(void* object) {
-    MarkedSize(object);
+    Unmark(object);
     const uint64_t start = Ticks();
     std::free(object);
     Record(&latencies_->free, Ticks() - start);

@@ -3,7 +3,11 @@
 //
 // Time is taken around the work itself: starting the process and loading the
 // allocator are not in it. The final RSS is what is left once the workload has
-// freed everything. Exit status: 0 done, 2 wrong usage, 3 a check failed.
+// freed everything. `malloc_from` is the file that malloc was found in, so that
+// the driver can tell whether a preload took effect. Exit status: 0 done, 2
+// wrong usage, 3 a check failed.
+#include <dlfcn.h>
+
 #include <cinttypes>
 #include <cstdio>
 #include <string>
@@ -37,7 +41,17 @@ const Workload* Find(const Workloads& all, const std::string& name) {
   return nullptr;
 }
 
+// Asks the dynamic linker: the address of malloc as the compiler sees it may
+// be a stub in this binary.
+std::string MallocFrom() {
+  Dl_info info;
+  void* address = dlsym(RTLD_DEFAULT, "malloc");
+  if (address == nullptr || dladdr(address, &info) == 0) return "";
+  return info.dli_fname;
+}
+
 void Run(const Workload& workload, const Params& params) {
+  const std::string malloc_from = MallocFrom();
   const Resident before = ReadResident();
   const Faults faults = ReadFaults();
   const double cpu = CpuSeconds();
@@ -47,15 +61,16 @@ void Run(const Workload& workload, const Params& params) {
   const double cpu_seconds = CpuSeconds() - cpu;
   const Faults faults_after = ReadFaults();
   const Resident after = ReadResident();
-  std::printf("{\"workload\": \"%s\", \"ops\": %" PRIu64
-              ", \"seconds\": %.6f, \"cpu_seconds\": %.6f"
-              ", \"peak_rss_kib\": %" PRId64 ", \"final_rss_kib\": %" PRId64
-              ", \"start_rss_kib\": %" PRId64 ", \"faults\": %" PRId64
-              ", \"switches\": %" PRId64,
-              workload.name.c_str(), outcome.ops, seconds, cpu_seconds,
-              after.peak_kib, after.now_kib, before.now_kib,
-              faults_after.minor - faults.minor,
-              faults_after.switches - faults.switches);
+  std::printf(
+      "{\"workload\": \"%s\", \"malloc_from\": \"%s\", \"ops\": %" PRIu64
+      ", \"seconds\": %.6f, \"cpu_seconds\": %.6f"
+      ", \"peak_rss_kib\": %" PRId64 ", \"final_rss_kib\": %" PRId64
+      ", \"start_rss_kib\": %" PRId64 ", \"faults\": %" PRId64
+      ", \"switches\": %" PRId64,
+      workload.name.c_str(), malloc_from.c_str(), outcome.ops, seconds,
+      cpu_seconds, after.peak_kib, after.now_kib, before.now_kib,
+      faults_after.minor - faults.minor,
+      faults_after.switches - faults.switches);
   for (const auto& [name, value] : outcome.extra) {
     std::printf(", \"%s\": %.3f", name.c_str(), value);
   }

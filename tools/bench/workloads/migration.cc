@@ -74,7 +74,7 @@ void StressThread(Places* places, uint64_t objects, uint64_t seed) {
 
 Outcome Mstress(const Params& params) {
   constexpr int kRounds = 25;
-  const int threads = 2 * params.DefaultThreads();
+  const int threads = params.ThreadsOr(2 * params.DefaultThreads());
   const uint64_t objects = params.Scaled(2'500'000) / (kRounds * threads) + 1;
   Places places(1000);
   for (int round = 0; round < kRounds; ++round) {
@@ -116,7 +116,7 @@ void RandomThread(Places* places, uint64_t loops, uint64_t live,
 
 Outcome Rptest(const Params& params) {
   const int threads = params.DefaultThreads();
-  const uint64_t live = params.LiveOr(10'000);
+  const uint64_t live = params.LiveOr(20'000) / threads + 1;
   const uint64_t loops = params.Scaled(2000) / threads + 1;
   Places places(1000);
   RunThreads(threads, [&](int index) {

@@ -41,19 +41,19 @@ Outcome Map(const Params& params) {
 
 // Counting words: a hash table that grows from nothing, string keys.
 Outcome Unordered(const Params& params) {
-  constexpr uint64_t kWords = 200'000;
+  const uint64_t words = std::min<uint64_t>(200'000, params.Scaled(800'000));
   const uint64_t tables = params.Scaled(4);
   uint64_t ops = 0;
   for (uint64_t table = 0; table < tables; ++table) {
     Random random(params.seed + table);
     std::unordered_map<std::string, uint64_t> counts;
-    for (uint64_t i = 0; i < kWords; ++i) {
-      ++counts["key:" + Text(random.Below(kWords / 4))];
+    for (uint64_t i = 0; i < words; ++i) {
+      ++counts["key:" + Text(random.Below(words / 4))];
     }
     uint64_t sum = 0;
     for (const auto& entry : counts) sum += entry.second;
-    Require(sum == kWords, "counts are wrong");
-    ops += 2 * kWords;
+    Require(sum == words, "counts are wrong");
+    ops += 2 * words;
   }
   return {ops, {}};
 }

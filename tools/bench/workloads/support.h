@@ -9,6 +9,8 @@
 #ifndef TOOLS_BENCH_WORKLOADS_SUPPORT_H_
 #define TOOLS_BENCH_WORKLOADS_SUPPORT_H_
 
+#include <pthread.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -96,6 +98,15 @@ inline size_t MarkedSize(const void* object) {
   return word & ~(uint64_t{0xFFFF} << 48);
 }
 
+// Checks an object that is about to be freed and takes its mark away, so that
+// a second owner of the same memory would notice. Returns its size.
+inline size_t Unmark(void* object) {
+  const size_t size = MarkedSize(object);
+  // Volatile: the compiler knows that what free() gets need not be written.
+  *static_cast<volatile uint64_t*>(object) = 0;
+  return size;
+}
+
 inline void* Obtain(size_t size) {
   void* object = std::malloc(size);
   Mark(object, size);
@@ -103,9 +114,26 @@ inline void* Obtain(size_t size) {
 }
 
 inline void Release(void* object) {
-  MarkedSize(object);
+  Unmark(object);
   std::free(object);
 }
+
+// Where a fixed number of threads wait for each other.
+class Barrier {
+ public:
+  explicit Barrier(unsigned threads) {
+    Require(pthread_barrier_init(&barrier_, nullptr, threads) == 0,
+            "no barrier");
+  }
+  ~Barrier() { pthread_barrier_destroy(&barrier_); }
+  Barrier(const Barrier&) = delete;
+  Barrier& operator=(const Barrier&) = delete;
+
+  void Wait() { pthread_barrier_wait(&barrier_); }
+
+ private:
+  pthread_barrier_t barrier_;
+};
 
 // Runs body(0) to body(count - 1), each on a thread of its own, and waits.
 void RunThreads(int count, const std::function<void(int)>& body);

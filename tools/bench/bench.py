@@ -1,0 +1,216 @@
+"""Compares allocators: the benchmark tool.
+
+    tools/bazel run //tools/bench -- [--allocators ...] [--workloads ...]
+        [--rounds N] [--out DIR] [--smoke]
+
+This file only puts the parts together: `driver` finds, orders and runs what
+is to be measured, `report` makes tables, files and pictures of the runs.
+Exit status: 0 done (also when an allocator failed: that is a result), 1 a
+smoke run found that memalloc or libc fails, 2 wrong usage.
+"""
+
+import fnmatch
+import os
+import sys
+import tempfile
+from typing import List
+
+from tools.bench import arguments, interpreter
+from tools.bench.driver import allocators, curves, patterns, schedule
+from tools.bench.driver.model import PATTERN, LATENCY, LIMIT, PROGRAM
+from tools.bench.driver.model import Allocator, Job, Run
+from tools.bench.driver.programs import Programs
+from tools.bench.driver.redis import Redis
+from tools.bench.report import curves as curve_report
+from tools.bench.report import results, summary
+
+_ROOT = os.path.dirname(
+    os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+)
+_GROUPS = {
+    "all": (PATTERN, PROGRAM, LATENCY, LIMIT),
+    "patterns": (PATTERN, LIMIT),
+    "programs": (PROGRAM,),
+    "latency": (LATENCY,),
+}
+
+
+class Usage(Exception):
+    """The command line asks for something that is not there."""
+
+
+def _data(path: str) -> str:
+    return os.path.join(_ROOT, path)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+class Bench:
+    def __init__(self, options):
+        self._options = options
+        # Where the user is, as `bazel run` tells.
+        self._directory = os.environ.get("BUILD_WORKING_DIRECTORY", os.getcwd())
+        self._patterns = patterns.Patterns(
+            _data("tools/bench/workloads/workloads"),
+            _data("tools/bench/workloads/workloads_memalloc"),
+        )
+        self._programs = Programs(
+            _data("tools/bench/launch/measured"), _data("tools/bench/programs")
+        )
+        self._redis = Redis()
+
+    def all_jobs(self) -> List[Job]:
+        scale = self._options.scale
+        return (
+            self._patterns.jobs(scale)
+            + self._redis.jobs(scale)
+            + self._programs.jobs(scale)
+        )
+
+    def _chosen_jobs(self) -> List[Job]:
+        jobs = self.all_jobs()
+        chosen = []
+        for name in self._options.workloads:
+            found = [
+                job
+                for job in jobs
+                if job.kind in _GROUPS.get(name, ())
+                or fnmatch.fnmatchcase(job.name, name)
+            ]
+            if not found:
+                raise Usage("%s: no such workload; see --list" % name)
+            chosen += found
+        # Each once, in the order of the list.
+        jobs = [job for job in jobs if job in chosen]
+        return [job for job in jobs if self._is_installed(job)]
+
+    def _is_installed(self, job: Job) -> bool:
+        if job.kind != PROGRAM:
+            return True
+        missing = self._runner(job).missing(job.name)
+        if missing:
+            _say("left out, not installed: " + missing)
+        return not missing
+
+    def _runner(self, job: Job):
+        if job.kind != PROGRAM:
+            return self._patterns
+        return self._redis if job.name == "redis" else self._programs
+
+    def _run_one(self, job: Job, allocator: Allocator, number: int) -> Run:
+        timeout = self._options.timeout
+        return self._runner(job).run(job, allocator, number, timeout)
+
+    def _allocators(self) -> List[Allocator]:
+        found, missing = allocators.resolve(
+            self._options.allocators,
+            _data("memalloc/memalloc.so"),
+            self._directory,
+        )
+        for line in missing:
+            _say("left out, not installed: " + line)
+        if not found:
+            raise Usage("no allocator is left")
+        subject = self._options.subject or found[0].name
+        if subject not in [allocator.name for allocator in found]:
+            raise Usage("--subject %s is not among the allocators" % subject)
+        self._options.subject = subject
+        return found
+
+    def _folder(self) -> str:
+        if not self._options.out:
+            return tempfile.mkdtemp(prefix="memalloc-bench-")
+        folder = os.path.join(self._directory, self._options.out)
+        os.makedirs(folder, exist_ok=True)
+        return folder
+
+    def run(self) -> int:
+        chosen = self._allocators()
+        if self._options.curves:
+            jobs, left_out = curves.jobs(
+                self._options.curves, self._options.scale
+            )
+            for line in left_out:
+                _say("left out, too little memory: " + line)
+        else:
+            jobs = self._chosen_jobs()
+        folder = self._folder()
+        _say("measuring %d workloads" % len(jobs))
+        runs = schedule.measure(
+            jobs, chosen, self._options.rounds, self._run_one, _applies(chosen)
+        )
+        if not runs:
+            raise Usage("nothing was measured")
+        text = self._report(folder, runs, jobs, chosen)
+        if not self._options.smoke:
+            print(text)
+        print("results are in " + folder)
+        return _verdict(runs) if self._options.smoke else 0
+
+    def _report(self, folder, runs, jobs, chosen) -> str:
+        drawing = None
+        if not self._options.no_pictures:
+            # Only here: it needs matplotlib.
+            from tools.bench.report import plot as drawing
+        subject = self._options.subject
+        if self._options.curves:
+            return curve_report.write_all(
+                folder, runs, jobs, chosen, subject, drawing
+            )
+        return results.write_all(
+            folder,
+            runs,
+            jobs,
+            chosen,
+            subject,
+            summary.CPU if self._options.cpu_time else summary.WALL,
+            drawing,
+            sys.stdout.isatty(),
+        )
+
+
+def _applies(chosen: List[Allocator]):
+    """Programs cannot be linked statically here; the limit has no allocator,
+    so that one run of it a round is enough."""
+
+    def applies(job: Job, allocator: Allocator) -> bool:
+        if job.kind == LIMIT:
+            return allocator is chosen[0]
+        return job.kind != PROGRAM or not allocator.static
+
+    return applies
+
+
+def _verdict(runs: List[Run]) -> int:
+    """What a smoke run found. That a peer fails is not our failure."""
+    failed = [run for run in runs if run.failure]
+    print("%d of %d runs work" % (len(runs) - len(failed), len(runs)))
+    ours = (allocators.MEMALLOC, allocators.STATIC, allocators.LIBC)
+    for run in failed:
+        verdict = "FAILED" if run.allocator in ours else "fails"
+        print("%s: %s on %s: %s"
+              % (verdict, run.job, run.allocator, run.failure))
+    return 1 if any(run.allocator in ours for run in failed) else 0
+
+
+def main(argv: List[str]) -> int:
+    options = arguments.parse(argv)
+    bench = Bench(options)
+    if options.list:
+        for job in bench.all_jobs():
+            print("%-16s %-8s %s" % (job.name, job.kind, job.about))
+        return 0
+    if not options.no_pictures and not interpreter.prefer_matplotlib():
+        _say("bench: %s, or use --no-pictures" % interpreter.ADVICE)
+        return 2
+    try:
+        return bench.run()
+    except (Usage, allocators.UnknownAllocator) as error:
+        _say("bench: %s" % error)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
