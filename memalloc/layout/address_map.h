@@ -45,26 +45,30 @@ class AddressMap {
   }
 
   // Of a slot that a live pointer leads to.
-  MEMALLOC_FAST SlotKind Get(size_t slot) const { return slots_[slot]; }
+  MEMALLOC_FAST SlotKind Get(size_t slot) const {
+    return static_cast<SlotKind>(slots_[slot]);
+  }
 
   // Of any address.
   SlotKind Find(uintptr_t address) const {
     if (address >> kAddressBits != 0) return SlotKind::kForeign;
-    return __atomic_load_n(&slots_[SlotOf(address)], __ATOMIC_RELAXED);
+    return static_cast<SlotKind>(
+        __atomic_load_n(&slots_[SlotOf(address)], __ATOMIC_RELAXED));
   }
 
   // Marks `count` slots from the one of `address` on.
   void Set(uintptr_t address, size_t count, SlotKind kind) {
     const size_t first = SlotOf(address);
     for (size_t i = 0; i < count; ++i) {
-      __atomic_store_n(&slots_[first + i], kind, __ATOMIC_RELAXED);
+      __atomic_store_n(&slots_[first + i], static_cast<uint8_t>(kind),
+                       __ATOMIC_RELAXED);
     }
   }
 
  private:
   static constexpr size_t kSlots = size_t{1} << (kAddressBits - kArenaShift);
 
-  SlotKind slots_[kSlots];
+  uint8_t slots_[kSlots];  // a SlotKind each
 };
 
 extern MEMALLOC_HIDDEN AddressMap g_address_map;
