@@ -13,7 +13,8 @@
 //                          them
 //   probe idle             prints its pid and the parent's, waits for the end
 //                          of stdin with all signals as they were inherited
-//   probe signals          the same, but prints each signal that it gets
+//   probe signals [leave]  the same, but prints each signal that it gets;
+//                          `leave`: in a process group of its own
 //   probe quiet            closes stdout, then waits for the end of stdin
 //
 // It uses write(2) for its lines, so that none is lost in a buffer.
@@ -131,7 +132,10 @@ int main(int argc, char** argv) {
   if (command == "allocate") return Allocate(std::strtoul(operand, nullptr, 0));
   if (command == "own_malloc") return OwnMalloc();
   if (command == "dispositions") return PrintDispositions();
-  if (command == "signals") return PrintSignals();
+  if (command == "signals") {
+    if (operand == std::string("leave")) setpgid(0, 0);
+    return PrintSignals();
+  }
   if (command == "idle") {
     Print(Pids());
     return WaitForEndOfInput();

@@ -1,11 +1,12 @@
 // Signals with --stats, where memalloc_run is between the caller and the
 // program: each signal reaches the program exactly once, however it was sent.
 //
-// No test waits for time. A signal that must not arrive is followed by one
-// that must: memalloc_run passes on pending signals from the lowest number to
-// the highest, so when SIGUSR2 has arrived, a SIGINT would have arrived before.
-// To leave no room for luck, memalloc_run is stopped while the program takes
-// what was sent to the group; what it then passed on would be seen apart.
+// No test waits for time, only for states. A signal that must not arrive is
+// followed by one that must: memalloc_run passes on pending signals from the
+// lowest number to the highest, so when SIGUSR2 has arrived, a SIGINT would
+// have arrived before. To leave no room for luck, memalloc_run is stopped while
+// the program takes what was sent to the group; what it then passed on would be
+// seen apart.
 
 #include <fcntl.h>
 #include <signal.h>
@@ -34,16 +35,17 @@ std::string Line(int signal, int value = 0) {
 }
 
 // memalloc_run --stats probe, as the leader of a process group, as a shell
-// starts a job. `command` is `signals` or `idle`.
+// starts a job. `command` and
+// `more` are those of probe.cc.
 class Job {
  public:
-  explicit Job(const std::string& command)
-      : process_({RunnerPath(), "--stats", ProbePath(), command}, Options()) {
+  explicit Job(const std::string& command, const std::string& more = "")
+      : process_({RunnerPath(), "--stats", ProbePath(), command, more},
+                 Options()) {
     std::istringstream pids(process_.ReadLine());
     pids >> program_ >> parent_;
     EXPECT_EQ(parent_, process_.pid());
-    EXPECT_EQ(getpgid(program_), process_.pid())
-        << "the program stays in the job's group";
+    EXPECT_EQ(getpgid(program_), more == "leave" ? program_ : process_.pid());
   }
 
   Process& process() { return process_; }
@@ -83,6 +85,12 @@ std::vector<pid_t> OtherChildren(pid_t parent, pid_t program) {
     if (child != program) children.push_back(child);
   }
   return children;
+}
+
+// Returns when /proc/PID/status contains `text`.
+void WaitForStatus(pid_t pid, const std::string& text) {
+  const std::string path = "/proc/" + std::to_string(pid) + "/status";
+  while (ReadFile(path).find(text) == std::string::npos) usleep(1000);
 }
 
 TEST(SignalsTest, ToTheRunnerArePassedOn) {
@@ -151,6 +159,14 @@ TEST(SignalsTest, SeveralToTheGroupAtOnce) {
   job.Finish();
 }
 
+// As an interactive shell does.
+TEST(SignalsTest, ToTheGroupThatTheProgramHasLeft) {
+  Job job("signals", "leave");
+  job.SignalGroup(SIGTERM);
+  EXPECT_EQ(job.ReadLine(), Line(SIGTERM));
+  job.Finish();
+}
+
 TEST(SignalsTest, DeathByAPassedOnSignal) {
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
     Job job("idle");
@@ -195,11 +211,13 @@ TEST(SignalsTest, StopTheRunnerAlone) {
 TEST(SignalsTest, DebuggersStopOfTheProgramIsNotCopied) {
   Job job("signals");
   kill(job.program(), SIGSTOP);
-  job.SignalRunner(SIGUSR1);
+  WaitForStatus(job.program(), "State:\tT");
+  // Passed on after the runner has seen the stop: SIGCHLD has a lower number.
+  job.SignalRunner(SIGWINCH);
+  WaitForStatus(job.program(), "ShdPnd:\t0000000008000000");
   kill(job.program(), SIGCONT);
-  // Both are pending when the program goes on; the lower number comes first.
-  EXPECT_EQ(job.ReadLine(), Line(SIGUSR1));
   EXPECT_EQ(job.ReadLine(), Line(SIGCONT));
+  EXPECT_EQ(job.ReadLine(), Line(SIGWINCH));
   job.Finish();
 }
 

@@ -92,7 +92,7 @@ TEST(SummaryTest, NormalEnd) {
             "231\n"
             "  RSS at exit        8.6 MiB  9000000 bytes\n"
             "  peak RSS          19.1 MiB  20000000 bytes\n"
-            "  threads                  3\n");
+            "  thread heaps             3\n");
 }
 
 TEST(SummaryTest, OtherProcesses) {

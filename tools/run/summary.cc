@@ -107,8 +107,8 @@ std::string Summary(absl::string_view program, const Ending& ending,
                                       ", or of a child that was larger"));
   }
   if (own.has_value() && own->threads) {
-    absl::StrAppend(
-        &text, absl::StrFormat("  %-15s %10d\n", "threads", *own->threads));
+    absl::StrAppend(&text, absl::StrFormat("  %-15s %10d\n", "thread heaps",
+                                           *own->threads));
   }
   if (others > 0) {
     absl::StrAppend(
