@@ -65,8 +65,8 @@ def parse(argv: List[str]) -> argparse.Namespace:
     parser.add_argument(
         "--subject",
         metavar="NAME",
-        help="which allocator the others are compared with (default: the"
-        " first)",
+        help="which allocator the others are compared with (default: memalloc,"
+        " or else the first)",
     )
     parser.add_argument(
         "--cpu-time",

@@ -113,8 +113,10 @@ class Bench:
             _say("left out, not installed: " + line)
         if not found:
             raise Usage("no allocator is left")
-        subject = self._options.subject or found[0].name
-        if subject not in [allocator.name for allocator in found]:
+        names = [allocator.name for allocator in found]
+        ours = allocators.MEMALLOC if allocators.MEMALLOC in names else names[0]
+        subject = self._options.subject or ours
+        if subject not in names:
             raise Usage("--subject %s is not among the allocators" % subject)
         self._options.subject = subject
         return found

@@ -120,7 +120,7 @@ _PROGRAMS = (
             "-dBATCH",
             "-dNOPAUSE",
             "-dSAFER",
-            "-dCOUNT=" + _count(scale, 40),
+            "-dCOUNT=" + _count(scale, 100),
             "-r100",
             "-sDEVICE=pgmraw",
             "-sOutputFile=/dev/null",

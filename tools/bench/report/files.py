@@ -84,7 +84,7 @@ def write_markdown(
         (
             "A ratio is %s's figure divided by the other allocator's, taken"
             " within a round where both ran one after the other; shown is the"
-            " median of %d rounds and half the range between the quartiles."
+            " median of %d round(s) and half the range between the quartiles."
             " **Below 1 %s is better**; losses of more than 5 %% are bold.\n"
         )
         % (time.subject, rounds, time.subject),

@@ -16,7 +16,7 @@ import matplotlib
 matplotlib.use("Agg")
 
 from matplotlib import pyplot
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
 from tools.bench.driver.model import PATTERN, PROGRAM, Job
 from tools.bench.report import summary, tables
@@ -29,6 +29,8 @@ TIED = "#8c8c8c"
 
 _FORMATS = ("svg", "png")
 _FARTHEST = 6.0  # Factors beyond are drawn at the edge of the overview.
+_COARSE = (0.125, 0.25, 0.5, 1, 2, 4, 8)  # Marks of an axis of factors.
+_FINE = (0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.4, 1.7, 2)
 _NAMED = 3  # Worst dots that are named, a peer.
 
 
@@ -125,9 +127,10 @@ def _name_worst(axes, place: int, reach: float, known) -> None:
 
 def _panel(axes, comparison: Comparison, jobs: List[Job]) -> None:
     axes.set_yscale("log", base=2)
-    _factor_axis(axes.yaxis)
     axes.axhline(1, color="black", linewidth=0.8)
     reach = _reach(comparison, jobs)
+    axes.yaxis.set_major_locator(FixedLocator(_FINE if reach < 2 else _COARSE))
+    _factor_axis(axes.yaxis)
     axes.set_ylim(1 / reach, reach)
     for place, peer in enumerate(comparison.peers):
         cells = [(comparison.cell(job.name, peer), job.name) for job in jobs]

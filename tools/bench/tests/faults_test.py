@@ -108,6 +108,22 @@ class FaultsTest(unittest.TestCase):
             self.assertEqual(status, 2, output)
             self.assertIn(what, output)
 
+    def test_growth_curves(self):
+        status, output = self.bench(
+            *("--rounds=1", "--scale=0.001", "--out=" + self.folder),
+            *("--curves", "threads", "--allocators", "libc", faulty("crash")),
+        )
+        self.assertEqual(status, 0, output)
+        self.assertIn("larson over threads", output)
+        self.assertIn("crashed: SIGSEGV", output)
+        with open(
+            os.path.join(self.folder, "curves.csv"), encoding="utf-8"
+        ) as file:
+            rows = list(csv.DictReader(file))
+        self.assertEqual({row["allocator"] for row in rows}, {"libc"})
+        points = {int(row["point"]) for row in rows}
+        self.assertEqual(points, {1, 2, 4, 16, 64})
+
     def test_same_seed_same_work(self):
         # Whatever is compared did the same number of calls.
         runs, _ = self.measure(

@@ -93,7 +93,7 @@ Outcome Nodes(const Params& params) {
     lists.push_back(head);
     ops += length + 1;
   }
-  const uint64_t passes = params.Scaled(600);
+  const uint64_t passes = params.Scaled(300);
   for (uint64_t i = 0; i < passes; ++i) {
     for (Node* head : lists) Keep(Edit(head, &random, &ops));
   }
