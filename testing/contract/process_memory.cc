@@ -38,6 +38,8 @@ size_t ResidentBytes() { return Statm(1); }
 
 size_t AddressSpaceBytes() { return Statm(0); }
 
+size_t DataBytes() { return Statm(5); }
+
 size_t PeakResidentBytes() {
   rusage usage = {};
   getrusage(RUSAGE_SELF, &usage);

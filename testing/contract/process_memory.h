@@ -19,6 +19,9 @@ size_t ResidentBytes();
 // Bytes of address space now; what RLIMIT_AS counts.
 size_t AddressSpaceBytes();
 
+// Bytes of private writable memory now; what RLIMIT_DATA counts, and the stack.
+size_t DataBytes();
+
 // The most bytes that were resident at once so far.
 size_t PeakResidentBytes();
 

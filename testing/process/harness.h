@@ -26,7 +26,7 @@ struct Scenario {
   // Standard output expected after "done\n", by what runs after main.
   const char* output_after_main = "";
   // Generous: only a hang takes that long.
-  int seconds = 120;
+  int seconds = 400;
   // What libc 2.36 cannot do of this; the scenario is skipped there.
   const char* not_on_libc = nullptr;
   int exit_status = 0;

@@ -3,7 +3,7 @@
 load("@rules_cc//cc:defs.bzl", "cc_test")
 load("//testing/contract:no_builtin.bzl", "NOT_UNDER_SANITIZERS", "NO_BUILTIN")
 
-def process_test(name, srcs, data = [], linkopts = [], size = "medium", tags = []):
+def process_test(name, srcs, data = [], linkopts = [], size = "large", tags = []):
     """Defines NAME, NAME_preload and NAME_libc.
 
     Args:
