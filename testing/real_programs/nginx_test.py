@@ -200,6 +200,9 @@ class NginxTest(real_program.RealProgramTest):
                 self.assert_equal("after reload", replies[key], reply)
 
             stats = started.stop(signal.SIGQUIT)
+            # The master replaces a worker that crashed.
+            log = (session.dir / "error.log").read_text()
+            self.assertNotIn("exited on signal", log)
             if session.allocator == real_program.MEMALLOC:
                 ended = {int(line["pid"]) for line in stats}
                 self.assertEqual({pid, *before, *after}, ended)

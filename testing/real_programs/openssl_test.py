@@ -47,8 +47,8 @@ class OpensslTest(real_program.RealProgramTest):
                 results[name] = packed
             results["ciphers"] = run("ciphers", "-v", "ALL")
             results["error"] = session.run(
-                [self.openssl, "dgst", "-sha256", "nowhere"], status=1
-            ).stdout
+                [self.openssl, "nonsense"], status=1
+            ).stderr
             return results
 
         self.assert_same(work)

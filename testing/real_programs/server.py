@@ -105,6 +105,8 @@ class Server:
             self.port = free_port()
             self.argv = argv_for_port(self.port)
             if self._start(options):
+                self._stopping = False
+                self.test.addCleanup(self._report)
                 self.assert_allocator(self.process.pid)
                 return
         self.test.fail(f"{_PORTS_TO_TRY} ports were taken: {self.argv}")
@@ -146,6 +148,13 @@ class Server:
         wanted = self.session.allocator == real_program.MEMALLOC
         self.test.assertEqual(wanted, mapped, f"maps of {self.argv}, {pid}")
 
+    def _report(self) -> None:
+        """Says so if it died, which a client's failure may not show."""
+        status = self.process.poll()
+        if status is not None and not self._stopping:
+            log = self._log.read_text(errors="replace")[-3000:]
+            print(f"The server ended with {status}: {self.argv}\n{log}")
+
     def stop(self, number=signal.SIGTERM, min_peak: int = 1):
         """Asks it to end by a signal; the stats lines it left."""
         self.process.send_signal(number)
@@ -153,6 +162,7 @@ class Server:
 
     def wait(self, min_peak: int = 1):
         """Waits for an end already asked for; the stats lines it left."""
+        self._stopping = True
         try:
             status = self.process.wait(_START_SECONDS)
         except subprocess.TimeoutExpired:
