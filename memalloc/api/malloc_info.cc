@@ -2,7 +2,8 @@
 //
 // The figures come from one snapshot; see memalloc.h for their meaning.
 // mallopt(3) accepts every parameter and changes nothing: programs take 0 for
-// a failure. malloc_trim(3) returns 0: nothing went back.
+// a failure. malloc_trim(3) gives back what is free at the top of the heap and
+// keeps no pad.
 
 #include <errno.h>
 #include <malloc.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 
 #include "memalloc/base/line_buffer.h"
+#include "memalloc/heap/central_heap.h"
 #include "memalloc/observe/summary.h"
 #include "memalloc/os/os.h"
 
@@ -70,4 +72,6 @@ MEMALLOC_EXPORT int mallopt(int /*parameter*/, int /*value*/) noexcept {
   return 1;
 }
 
-MEMALLOC_EXPORT int malloc_trim(size_t /*pad*/) noexcept { return 0; }
+MEMALLOC_EXPORT int malloc_trim(size_t /*pad*/) noexcept {
+  return memalloc::g_central_heap.GiveBack() ? 1 : 0;
+}

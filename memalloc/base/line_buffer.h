@@ -40,8 +40,9 @@ class LineBuffer {
     Text("0x");
     int shift = 60;
     while (shift > 0 && (value >> shift) == 0) shift -= 4;
-    for (; shift >= 0; shift -= 4)
+    for (; shift >= 0; shift -= 4) {
       Char("0123456789abcdef"[(value >> shift) & 15]);
+    }
     return *this;
   }
 

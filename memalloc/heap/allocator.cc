@@ -229,8 +229,13 @@ size_t UsableSize(const void* pointer) {
 }
 
 bool Owns(const void* pointer) {
-  return g_address_map.Find(reinterpret_cast<uintptr_t>(pointer)) !=
-         SlotKind::kForeign;
+  const auto address = reinterpret_cast<uintptr_t>(pointer);
+  const SlotKind kind = g_address_map.Find(address);
+  if (kind != SlotKind::kArena) return kind != SlotKind::kForeign;
+  const BlockHeader* header = HeaderOf(address);
+  const ArenaHeader* arena = ArenaHeaderOf(header);
+  return arena->kind == ArenaKind::kHuge ||
+         (address < arena->End() && header->status != BlockStatus::kForeign);
 }
 
 }  // namespace memalloc

@@ -55,9 +55,16 @@ BlockHeader* CentralHeap::AllocateSmallBlock(SizeClass size_class,
       if (block != nullptr) return block;
       // Before the heap grows, what dead threads left is put to use.
       parked = runs_.Has(granules) ? nullptr : TakeParkedHeap();
-      if (parked == nullptr) return MakeSmallBlock(size_class, owner);
+      if (parked == nullptr) {
+        block = MakeSmallBlock(size_class, owner);
+        if (block != nullptr || huge_cache_.bytes() == 0) return block;
+      }
     }
-    EmptyThreadHeap(parked);
+    if (parked != nullptr) {
+      EmptyThreadHeap(parked);
+    } else {
+      TrimHugeCache(0);
+    }
   }
 }
 

@@ -6,6 +6,7 @@
 // huge blocks are made, moved and returned outside of it.
 //
 //   growth.cc        arenas from the program break, or from mmap
+//   give_back.cc     and back to the system
 //   orphan_blocks.cc blocks without an owner, and work for threads without a
 //                    heap
 //   large.cc         one allocation of whole granules
@@ -85,6 +86,11 @@ class CentralHeap {
   // cannot be (all is as it was then).
   void* ResizeHuge(BlockHeader* block, size_t size) MEMALLOC_EXCLUDES(lock_);
 
+  // Gives back what can be given back at once, after the running thread and
+  // the dead ones gave up their empty blocks: cached mappings, mapped arenas
+  // without a block, the free top of the break. Whether anything was.
+  bool GiveBack() MEMALLOC_EXCLUDES(lock_);
+
   // ---- thread heaps ----
 
   // A heap for a new thread: a parked one, or an empty one. Null when memory
@@ -129,6 +135,12 @@ class CentralHeap {
   void StartArena(uintptr_t arena, ArenaKind kind) MEMALLOC_REQUIRES(lock_);
   void ExtendArena(ArenaHeader* arena, size_t limit) MEMALLOC_REQUIRES(lock_);
 
+  // give_back.cc
+  bool GiveBackTopOfBreak() MEMALLOC_REQUIRES(lock_);
+  bool GiveBackMappedArenas() MEMALLOC_REQUIRES(lock_);
+  ArenaHeader* BreakArenaThatEndsAt(uintptr_t end) MEMALLOC_REQUIRES(lock_);
+  void EndArena(ArenaHeader* arena) MEMALLOC_REQUIRES(lock_);
+
   // orphan_blocks.cc
   void PushOrphan(BlockHeader* block) MEMALLOC_REQUIRES(lock_);
   void RemoveOrphan(BlockHeader* block) MEMALLOC_REQUIRES(lock_);
@@ -144,14 +156,18 @@ class CentralHeap {
   void UncountBlock(size_t granules) MEMALLOC_REQUIRES(lock_);
 
   // large.cc
+  void* TryAllocateLarge(size_t size, size_t alignment, bool zero)
+      MEMALLOC_EXCLUDES(lock_);
   bool TakeBehind(BlockHeader* block, size_t more) MEMALLOC_REQUIRES(lock_);
 
   // thread_heaps.cc
   void EmptyThreadHeap(ThreadHeap* heap) MEMALLOC_EXCLUDES(lock_);
+  void EmptyParkedHeaps() MEMALLOC_EXCLUDES(lock_);
   ThreadHeap* TakeParkedHeap() MEMALLOC_REQUIRES(lock_);
 
   // huge.cc
-  void TrimHugeCache() MEMALLOC_EXCLUDES(lock_);
+  bool TrimHugeCache(size_t limit) MEMALLOC_EXCLUDES(lock_);
+  size_t HugeCacheLimit() MEMALLOC_EXCLUDES(lock_);
   void Enlist(ArenaHeader* arena) MEMALLOC_REQUIRES(lock_);
   void Delist(ArenaHeader* arena) MEMALLOC_REQUIRES(lock_);
 

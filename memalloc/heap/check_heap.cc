@@ -72,12 +72,12 @@ size_t CentralHeap::CheckArena(ArenaHeader* arena, const ThreadHeap* mine) {
                        block);
         break;
       case BlockStatus::kMetadata:
-      case BlockStatus::kNone:
+      case BlockStatus::kForeign:
         break;
       default:
         DieOfCorruption(block, "a block begins with a wrong status");
     }
-    if (block->status != BlockStatus::kNone) backed += granules;
+    if (block->status != BlockStatus::kForeign) backed += granules;
     after_free = is_free;
     granule += granules;
   }

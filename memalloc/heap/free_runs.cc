@@ -91,6 +91,12 @@ bool FreeRuns::TakeAt(BlockHeader* first, size_t granules) {
   return true;
 }
 
+size_t FreeRuns::TakeTop(ArenaHeader* arena) {
+  const size_t length = LengthBelow(arena, arena->limit);
+  if (length > 0) Remove(arena->Header(arena->limit - length));
+  return length;
+}
+
 void FreeRuns::Give(BlockHeader* first, size_t granules) {
   ArenaHeader* arena = ArenaHeaderOf(first);
   const size_t granule = GranuleOf(first);

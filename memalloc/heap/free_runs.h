@@ -35,6 +35,10 @@ class FreeRuns {
   // free run.
   bool TakeAt(BlockHeader* first, size_t granules);
 
+  // Takes the run that ends at the arena's limit; its length, 0 if there is
+  // none.
+  size_t TakeTop(ArenaHeader* arena);
+
   // Makes granules free that are in no run, and joins them with their free
   // neighbours. All of the arena up to its limit must be described.
   void Give(BlockHeader* first, size_t granules);

@@ -85,7 +85,7 @@ void CentralHeap::AbsorbBreak(uintptr_t start, uintptr_t end) {
     // Granules between the limit and `start` are somebody else's.
     const size_t first = (start - arena) / kGranuleSize;
     for (size_t g = break_arena_->limit; g < first; ++g) {
-      break_arena_->Header(g)->status = BlockStatus::kNone;
+      break_arena_->Header(g)->status = BlockStatus::kForeign;
       break_arena_->Header(g)->granules = 1;
     }
     break_arena_->limit = static_cast<uint16_t>(first);
@@ -102,7 +102,10 @@ bool CentralHeap::GrowMapping(size_t granules, size_t step) {
     const size_t need = granules - Min(have, granules);
     if (limit + need <= kGranulesPerArena) {
       const size_t more = Min(kGranulesPerArena - limit, Max(need, step));
-      if (!os::Commit(mapped_arena_->End(), more * kGranuleSize)) return false;
+      if (!os::Commit(mapped_arena_->End(), more * kGranuleSize)) {
+        mapped_arena_ = nullptr;  // its rest may be somebody else's by now
+        return false;
+      }
       ExtendArena(mapped_arena_, limit + more);
       return true;
     }

@@ -36,6 +36,7 @@ void* CentralHeap::AllocateHuge(size_t size, size_t alignment, bool zero) {
     }
   }
   if (arena == nullptr) arena = MakeHugeMapping(size, alignment);
+  if (arena == nullptr && GiveBack()) arena = MakeHugeMapping(size, alignment);
   if (arena == nullptr) return nullptr;
   HugeBlockOf(arena)->status = BlockStatus::kHuge;
   const LockHolder holder(lock_);
@@ -43,33 +44,37 @@ void* CentralHeap::AllocateHuge(size_t size, size_t alignment, bool zero) {
   return reinterpret_cast<void*>(arena->huge.start);
 }
 
+size_t CentralHeap::HugeCacheLimit() {
+  const LockHolder holder(lock_);
+  return Max(kMinCacheLimit, huge_granules_ * kGranuleSize / 4);
+}
+
 void CentralHeap::FreeHuge(BlockHeader* block) {
   ArenaHeader* arena = ArenaHeaderOf(block);
   block->status = BlockStatus::kFree;
+  const size_t limit = HugeCacheLimit();
   {
     const LockHolder holder(lock_);
     Delist(arena);
     // Only blocks in the usual place: they can be resized.
-    const size_t limit = Max(kMinCacheLimit, huge_granules_ * kGranuleSize / 4);
     if (arena->huge.start - arena->Start() == kGranuleSize &&
         huge_cache_.Put(arena, limit)) {
       arena = nullptr;
     }
   }
   if (arena != nullptr) DropHugeMapping(arena);
-  TrimHugeCache();
+  TrimHugeCache(limit);
 }
 
-// Gives mappings back until the cache keeps to its limit.
-void CentralHeap::TrimHugeCache() {
-  for (;;) {
+// Gives mappings back until the cache keeps to `limit` bytes. Whether any was.
+bool CentralHeap::TrimHugeCache(size_t limit) {
+  for (bool any = false;; any = true) {
     ArenaHeader* arena;
     {
       const LockHolder holder(lock_);
-      arena = huge_cache_.TakeExcess(
-          Max(kMinCacheLimit, huge_granules_ * kGranuleSize / 4));
+      arena = huge_cache_.TakeExcess(limit);
     }
-    if (arena == nullptr) return;
+    if (arena == nullptr) return any;
     DropHugeMapping(arena);
   }
 }

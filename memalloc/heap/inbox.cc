@@ -53,6 +53,8 @@ void ThreadHeap::Collect(BlockHeader* block, FreeCell* cell) {
   ++open.cells;
   if (open.cells >= kMaxCells || open.cells * block->cell_size >= kMaxBytes) {
     Close(open);
+    // A thread that only frees has no other occasion to do so.
+    DrainInbox();
   }
 }
 
@@ -101,8 +103,6 @@ void ThreadHeap::Post(ThreadHeap* to, BlockHeader* block, Batch* batch) {
   outbox.bytes += batch->cells() * block->cell_size;
   if (outbox.cells >= kMaxCells || outbox.bytes >= kMaxBytes) {
     Send(outbox);
-    // A thread that only frees has no other occasion to do so.
-    DrainInbox();
   }
 }
 

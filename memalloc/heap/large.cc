@@ -23,6 +23,14 @@ void DescribeLarge(BlockHeader* block, size_t granules) {
 }  // namespace
 
 void* CentralHeap::AllocateLarge(size_t size, size_t alignment, bool zero) {
+  void* block = TryAllocateLarge(size, alignment, zero);
+  if (block == nullptr && TrimHugeCache(0)) {
+    block = TryAllocateLarge(size, alignment, zero);
+  }
+  return block;
+}
+
+void* CentralHeap::TryAllocateLarge(size_t size, size_t alignment, bool zero) {
   const size_t granules = GranulesFor(size);
   BlockHeader* block;
   ArenaHeader before;  // what was dirty before the block was taken

@@ -89,7 +89,7 @@ FreeCell* CentralHeap::AllocateCell(SizeClass size_class) {
     }
     --block->free_base;
   } else {
-    cell = CellAt(BlockStart(block) + block->carved * block->cell_size);
+    cell = CellAt(BlockStart(block) + block->carved * size_t{block->cell_size});
     ++block->carved;
   }
   cell->link = 0;

@@ -62,4 +62,25 @@ void ThreadHeap::Retire(BlockHeader* block) {
   DrainInbox();
 }
 
+void ThreadHeap::ReleaseEmptyBlocks() {
+  Flush();
+  for (unsigned c = 0; c < kNumSizeClasses; ++c) {
+    BlockHeader* block = current_[c];
+    if (block != nullptr) {
+      EmptyBin(block);
+      if (block->UsedCells() == 0) {
+        current_[c] = nullptr;
+        g_central_heap.ReleaseSmallBlock(block);
+      }
+    }
+    BlockHeader* next;
+    for (block = partial_[c].first(); block != nullptr; block = next) {
+      next = block->next;
+      if (block->UsedCells() != 0) continue;
+      partial_[c].Remove(block);
+      g_central_heap.ReleaseSmallBlock(block);
+    }
+  }
+}
+
 }  // namespace memalloc

@@ -87,6 +87,9 @@ class alignas(MEMALLOC_CACHE_LINE) ThreadHeap {
   // Takes in what came and sends all that is to go elsewhere.
   void Flush();
 
+  // Gives the blocks without a live cell back to the central heap.
+  void ReleaseEmptyBlocks();
+
  private:
   friend class CentralHeap;
 

@@ -107,6 +107,18 @@ void CentralHeap::EmptyThreadHeap(ThreadHeap* heap) {
   }
 }
 
+void CentralHeap::EmptyParkedHeaps() {
+  for (;;) {
+    ThreadHeap* heap;
+    {
+      const LockHolder holder(lock_);
+      heap = TakeParkedHeap();
+    }
+    if (heap == nullptr) return;
+    EmptyThreadHeap(heap);
+  }
+}
+
 void CentralHeap::AfterForkInChild(ThreadHeap* survivor) {
   lock_.ReinitialiseInChild();
   bool others = false;

@@ -50,6 +50,11 @@ struct alignas(MEMALLOC_CACHE_LINE) ArenaHeader {
   bool IsDirty(size_t granule) const {
     return (dirty[granule / 64] >> granule % 64 & 1) != 0;
   }
+  void ClearDirty(size_t granule, size_t count) {
+    for (size_t g = granule; g < granule + count; ++g) {
+      dirty[g / 64] &= ~(uint64_t{1} << g % 64);
+    }
+  }
   void SetDirty(size_t granule, size_t count) {
     for (size_t g = granule; g < granule + count; ++g) {
       dirty[g / 64] |= uint64_t{1} << g % 64;

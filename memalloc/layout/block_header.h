@@ -30,7 +30,8 @@ namespace memalloc {
 class ThreadHeap;
 
 enum class BlockStatus : uint8_t {
-  kNone = 0,    // never used, or memory of somebody else inside our arena
+  kNone = 0,    // never used, or inside a block
+  kForeign,     // memory of somebody else inside our arena
   kFree,        // the first or last granule of a free run
   kInside,      // a later granule of a block; `offset` leads to the first
   kSmall,       // cells of one size class

@@ -14,9 +14,6 @@
 
 #include "memalloc/base/check.h"
 
-extern "C" char** environ;
-extern "C" char* program_invocation_short_name;
-
 namespace memalloc {
 namespace {
 
@@ -85,6 +82,12 @@ uintptr_t GrowBreak(size_t bytes) {
   return ToAddress(sbrk(static_cast<intptr_t>(bytes)));
 }
 
+bool LowerBreak(uintptr_t top, size_t bytes) {
+  if (CurrentBreak() != top || bytes > PTRDIFF_MAX) return false;
+  const ErrnoGuard guard;
+  return sbrk(-static_cast<intptr_t>(bytes)) != MAP_FAILED;
+}
+
 uintptr_t Reserve(size_t bytes, uintptr_t hint) {
   const ErrnoGuard guard;
   return ToAddress(mmap(ToPointer(hint), bytes, PROT_NONE,
@@ -92,8 +95,11 @@ uintptr_t Reserve(size_t bytes, uintptr_t hint) {
 }
 
 bool Commit(uintptr_t start, size_t bytes) {
+  // Not mprotect: a sandbox may allow no more than brk, mmap, munmap, madvise
+  // and futex.
   const ErrnoGuard guard;
-  return mprotect(ToPointer(start), bytes, PROT_READ | PROT_WRITE) == 0;
+  return mmap(ToPointer(start), bytes, PROT_READ | PROT_WRITE,
+              MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
 }
 
 void Unmap(uintptr_t start, size_t bytes) {

@@ -36,11 +36,15 @@ uintptr_t CurrentBreak();
 // else moved the break in between.
 uintptr_t GrowBreak(size_t bytes);
 
+// Lowers the break by `bytes`, if it still stands at `top`. False otherwise.
+bool LowerBreak(uintptr_t top, size_t bytes);
+
 // Reserves `bytes` of address space without access, near `hint` if that is
 // free (0: anywhere). 0 on failure.
 uintptr_t Reserve(size_t bytes, uintptr_t hint);
 
-// Makes reserved memory readable and writable; it reads as zero.
+// Makes reserved memory readable and writable; it reads as zero. On failure
+// the range may not be reserved any longer.
 bool Commit(uintptr_t start, size_t bytes);
 
 // Gives back a mapping or a part of one.
