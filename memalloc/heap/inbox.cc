@@ -40,11 +40,16 @@ void ThreadHeap::Free(BlockHeader* block, FreeCell* cell) {
   }
 }
 
+// Whenever a batch goes, the own inbox is looked into: a thread that only frees
+// has no other occasion to do so.
 void ThreadHeap::Collect(BlockHeader* block, FreeCell* cell) {
   OpenBatch& open = open_batches_[reinterpret_cast<uintptr_t>(block) /
                                   sizeof(BlockHeader) % kOpenBatches];
   if (open.block != block) {
-    Close(open);
+    if (open.cells > 0) {
+      Close(open);
+      DrainInbox();
+    }
     open.block = block;
     open.anchor = cell;
   }
@@ -53,7 +58,6 @@ void ThreadHeap::Collect(BlockHeader* block, FreeCell* cell) {
   ++open.cells;
   if (open.cells >= kMaxCells || open.cells * block->cell_size >= kMaxBytes) {
     Close(open);
-    // A thread that only frees has no other occasion to do so.
     DrainInbox();
   }
 }
