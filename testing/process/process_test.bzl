@@ -3,13 +3,14 @@
 load("@rules_cc//cc:defs.bzl", "cc_test")
 load("//testing/contract:no_builtin.bzl", "NOT_UNDER_SANITIZERS", "NO_BUILTIN")
 
-def process_test(name, srcs, data = [], linkopts = [], size = "large", tags = []):
+def process_test(name, srcs, data = [], deps = [], linkopts = [], size = "large", tags = []):
     """Defines NAME, NAME_preload and NAME_libc.
 
     Args:
       name: the test with memalloc linked in by `malloc =`.
       srcs: the scenarios' source; shared libraries among them are linked.
       data: files that the scenarios open.
+      deps: libraries of the scenarios.
       linkopts: for all three.
       size: for all three.
       tags: for all three.
@@ -30,8 +31,8 @@ def process_test(name, srcs, data = [], linkopts = [], size = "large", tags = []
             malloc = malloc or "@bazel_tools//tools/cpp:malloc",
             tags = tags,
             target_compatible_with = NOT_UNDER_SANITIZERS,
-            deps = [
-                ":harness",
+            deps = deps + [
+                "//testing/process:harness",
                 "//testing/contract:expect_" + expect,
             ],
         )

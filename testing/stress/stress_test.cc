@@ -1,0 +1,85 @@
+// Stress with fixed seeds: 2 to 64 threads, short and long lives, all sizes.
+// Contents are checked throughout; memalloc's heap is walked at the quiet point
+// after each run. How much memory the workloads need: memory_test.cc.
+//
+// Each run is bounded in operations, to some seconds on two busy cores. The
+// same workloads for hours: soak.cc.
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <iostream>
+#include <string>
+#include <tuple>
+
+#include "testing/contract/allocator_in_charge.h"
+#include "testing/stress/workloads.h"
+
+namespace stress {
+namespace {
+
+class StressTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_EQ(contract::MemallocInCharge(), contract::kExpectMemalloc);
+  }
+  void TearDown() override { contract::CheckHeap(); }
+};
+
+struct MailboxCase {
+  const char* name;
+  Sizes sizes;
+  uint64_t operations;
+  uint64_t lifetime;
+};
+
+class MailboxTest
+    : public StressTest,
+      public testing::WithParamInterface<std::tuple<MailboxCase, int>> {};
+
+TEST_P(MailboxTest, ContentsSurvive) {
+  const auto& [parameters, threads] = GetParam();
+  for (uint64_t seed : {1, 2, 3}) {
+    std::cout << "seed " << seed << std::endl;
+    MailboxOptions options;
+    options.threads = threads;
+    options.seed = seed;
+    options.operations = parameters.operations;
+    options.sizes = parameters.sizes;
+    options.lifetime = parameters.lifetime;
+    RunMailboxes(options);
+    contract::CheckHeap();
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Stress, MailboxTest,
+    testing::Combine(
+        testing::Values(MailboxCase{"Small", Sizes::kSmall, 600000, 15000},
+                        MailboxCase{"Mixed", Sizes::kMixed, 200000, 5000},
+                        MailboxCase{"Large", Sizes::kLarge, 20000, 1000},
+                        MailboxCase{"ShortLives", Sizes::kMixed, 60000, 100}),
+        testing::Values(2, 4, 16, 64)),
+    [](const testing::TestParamInfo<MailboxTest::ParamType>& info) {
+      return std::string(std::get<0>(info.param).name) + "_" +
+             std::to_string(std::get<1>(info.param)) + "_threads";
+    });
+
+class InterleavedFreesTest : public StressTest,
+                             public testing::WithParamInterface<int> {};
+
+TEST_P(InterleavedFreesTest, ContentsSurvive) {
+  const int threads = GetParam();
+  RunInterleavedFrees(threads, 1, 200, 256);
+  contract::CheckHeap();
+  RunInterleavedFrees(threads, 2, 40, 8 * kKiB);
+  contract::CheckHeap();
+  RunInterleavedFrees(threads, 3, 4, 100 * kKiB);
+}
+
+INSTANTIATE_TEST_SUITE_P(Stress, InterleavedFreesTest,
+                         testing::Values(2, 4, 16, 64),
+                         testing::PrintToStringParamName());
+
+}  // namespace
+}  // namespace stress
