@@ -40,12 +40,8 @@ MEMALLOC_SLOW void* MallocSlow(size_t size) {
 }
 
 MEMALLOC_FAST void* Malloc(size_t size) {
-  if (MEMALLOC_LIKELY(size <= kMaxTableSize)) {
-    ThreadHeap* heap = t_heap;
-    void* cell = heap->TryAllocate(heap->ClassOf(size));
-    if (MEMALLOC_LIKELY(cell != nullptr)) return cell;
-  }
-  return MallocSlow(size);
+  void* cell = TryAllocateFast(size);
+  return MEMALLOC_LIKELY(cell != nullptr) ? cell : MallocSlow(size);
 }
 
 void* Calloc(size_t count, size_t size) {

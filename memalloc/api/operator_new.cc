@@ -86,21 +86,14 @@ MEMALLOC_SLOW void* NewNoThrowSlow(size_t size, size_t alignment) noexcept {
 }
 
 MEMALLOC_FAST void* New(size_t size) {
-  if (MEMALLOC_LIKELY(size <= kMaxTableSize)) {
-    ThreadHeap* heap = t_heap;
-    void* cell = heap->TryAllocate(heap->ClassOf(size));
-    if (MEMALLOC_LIKELY(cell != nullptr)) return cell;
-  }
-  return NewSlow(size, kMinAlignment);
+  void* cell = TryAllocateFast(size);
+  return MEMALLOC_LIKELY(cell != nullptr) ? cell : NewSlow(size, kMinAlignment);
 }
 
 MEMALLOC_FAST void* NewNoThrow(size_t size) noexcept {
-  if (MEMALLOC_LIKELY(size <= kMaxTableSize)) {
-    ThreadHeap* heap = t_heap;
-    void* cell = heap->TryAllocate(heap->ClassOf(size));
-    if (MEMALLOC_LIKELY(cell != nullptr)) return cell;
-  }
-  return NewNoThrowSlow(size, kMinAlignment);
+  void* cell = TryAllocateFast(size);
+  return MEMALLOC_LIKELY(cell != nullptr) ? cell
+                                          : NewNoThrowSlow(size, kMinAlignment);
 }
 
 }  // namespace

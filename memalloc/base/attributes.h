@@ -19,6 +19,15 @@
 // table, and local-exec thread-local storage in an executable.
 #define MEMALLOC_HIDDEN __attribute__((visibility("hidden")))
 
+// Thread-local storage that costs no call: at a fixed place from the thread
+// pointer, which an executable knows when it is linked, and a shared object
+// when it is loaded.
+#if defined(__PIC__) && !defined(__PIE__)
+#define MEMALLOC_TLS __thread __attribute__((tls_model("initial-exec")))
+#else
+#define MEMALLOC_TLS __thread __attribute__((tls_model("local-exec")))
+#endif
+
 #define MEMALLOC_LIKELY(x) __builtin_expect(!!(x), 1)
 #define MEMALLOC_UNLIKELY(x) __builtin_expect(!!(x), 0)
 

@@ -18,6 +18,11 @@
 
 namespace memalloc {
 
+// True from the fork handler before the fork to the one after it, in the thread
+// that forks: it holds the lock then, and what it allocates in other fork
+// handlers must not ask for it again.
+extern MEMALLOC_HIDDEN MEMALLOC_TLS bool t_holds_all_for_fork;
+
 class MEMALLOC_CAPABILITY("mutex") Lock {
  public:
   constexpr Lock() = default;
@@ -25,9 +30,13 @@ class MEMALLOC_CAPABILITY("mutex") Lock {
   Lock& operator=(const Lock&) = delete;
 
   void Acquire() MEMALLOC_ACQUIRE() {
+    if (MEMALLOC_UNLIKELY(t_holds_all_for_fork)) return;
     if (MEMALLOC_UNLIKELY(pthread_mutex_lock(&mutex_) != 0)) DieOfReentry();
   }
-  void Release() MEMALLOC_RELEASE() { pthread_mutex_unlock(&mutex_); }
+  void Release() MEMALLOC_RELEASE() {
+    if (MEMALLOC_UNLIKELY(t_holds_all_for_fork)) return;
+    pthread_mutex_unlock(&mutex_);
+  }
 
   // Makes the lock free again in a forked child, where the thread that is
   // said to hold it has another id.

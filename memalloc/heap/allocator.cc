@@ -22,8 +22,12 @@ BlockHeader* BlockOfAllocation(uintptr_t address, const char* call) {
       break;
     }
     case SlotKind::kArena: {
+      const BlockHeader* header = HeaderOf(address);
       BlockHeader* block = BlockOf(address);
-      if (block->status == BlockStatus::kSmall) {
+      // The header of a granule inside a large block may be a left-over.
+      const bool is_left_over =
+          header != block && header->offset >= block->granules;
+      if (block->status == BlockStatus::kSmall && !is_left_over) {
         if (address % kMinAlignment == 0) return block;
         break;
       }
@@ -63,11 +67,11 @@ MEMALLOC_FAST bool IsLiveCell(uintptr_t address) {
 
 // A cell that holds a link of a free list, if its block is one of ours. Live
 // data looks the same once in 2^40 times at most.
-bool IsFreeCell(const FreeCell* cell) {
+bool IsFreeCell(const BlockHeader* block, const FreeCell* cell) {
   if (!cell->HasFreeTag()) return false;
   const uintptr_t next = cell->Next(g_link_key);
-  return next == 0 || (next % kMinAlignment == 0 &&
-                       g_address_map.Find(next) == SlotKind::kArena);
+  return next == 0 || (IsInBlock(block, next) &&
+                       (next - BlockStart(block)) % block->cell_size == 0);
 }
 
 void FreeCellOfBlock(BlockHeader* block, FreeCell* cell) {
@@ -139,10 +143,13 @@ MEMALLOC_SLOW void* ReallocateSlow(void* pointer, size_t size) {
   const size_t old_size = SizeOf(block);
   if (size > kMaxRequest) return nullptr;
   if (block->status == BlockStatus::kSmall) {
-    if (IsFreeCell(CellAt(address))) {
+    if (IsFreeCell(block, CellAt(address))) {
       DieOfMisuse("realloc", pointer, "the cell is free", "double-free");
     }
-    if (FitsWell(size, old_size, old_size / 2)) return pointer;
+    if (FitsWell(size, old_size, old_size / 2) ||
+        (size <= kMaxSmallSize && SizeClassOf(size) == block->size_class)) {
+      return pointer;
+    }
   } else if (FitsWell(size, old_size, old_size - old_size / 4)) {
     return pointer;
   } else if (block->status == BlockStatus::kLarge) {
@@ -176,7 +183,7 @@ void FreeAnyPointer(void* pointer, const char* call) noexcept {
   BlockHeader* block = BlockOfAllocation(address, call);
   if (MEMALLOC_LIKELY(block->status == BlockStatus::kSmall)) {
     FreeCell* cell = CellAt(address);
-    if (IsFreeCell(cell)) {
+    if (IsFreeCell(block, cell)) {
       DieOfMisuse(call, pointer, "double free", "double-free");
     }
     FreeCellOfBlock(block, cell);

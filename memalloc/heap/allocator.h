@@ -28,14 +28,17 @@ MEMALLOC_SLOW void FreeAnyPointer(void* pointer, const char* call) noexcept;
 
 // ---- malloc and free ----
 
+// The fast path: null when AllocateAnySize must be asked.
+MEMALLOC_FAST void* TryAllocateFast(size_t size) {
+  if (MEMALLOC_UNLIKELY(size > kMaxTableSize)) return nullptr;
+  ThreadHeap* heap = t_heap;
+  return heap->TryAllocate(heap->ClassOf(size));
+}
+
 // At least `size` bytes, aligned to 16.
 MEMALLOC_FAST void* Allocate(size_t size) {
-  if (MEMALLOC_LIKELY(size <= kMaxTableSize)) {
-    ThreadHeap* heap = t_heap;
-    void* cell = heap->TryAllocate(heap->ClassOf(size));
-    if (MEMALLOC_LIKELY(cell != nullptr)) return cell;
-  }
-  return AllocateAnySize(size);
+  void* cell = TryAllocateFast(size);
+  return MEMALLOC_LIKELY(cell != nullptr) ? cell : AllocateAnySize(size);
 }
 
 // Frees what any of the allocating functions returned; null is ignored.

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "memalloc/layout/block_header.h"
 #include "memalloc/layout/constants.h"
 #include "memalloc/layout/free_cell.h"
 
@@ -35,7 +36,14 @@ class Batch {
     rest_ = (uintptr_t{cells} << kFreeTagShift) ^ g_link_key;
   }
 
-  FreeCell* first() const { return CellAt(first_.Next(g_link_key)); }
+  // The first cell; dies if the anchor was overwritten.
+  FreeCell* CheckedFirst(const BlockHeader* block) const {
+    const uintptr_t first = first_.Next(g_link_key);
+    if (!IsInBlock(block, first) || cells() > block->carved) {
+      DieOfOverwrittenLink(&first_);
+    }
+    return CellAt(first);
+  }
 
   uint32_t cells() const {
     return static_cast<uint32_t>((rest_ ^ g_link_key) >> kFreeTagShift);

@@ -47,24 +47,15 @@ void CentralHeap::UncountBlock(size_t granules) {
 BlockHeader* CentralHeap::AllocateSmallBlock(SizeClass size_class,
                                              ThreadHeap* owner) {
   const size_t granules = GranulesPerBlock(CellSize(size_class));
+  EmptyParkedHeapsBeforeGrowth(granules);
   for (;;) {
-    ThreadHeap* parked;
     {
       const LockHolder holder(lock_);
       BlockHeader* block = ClaimOrphan(size_class, owner);
+      if (block == nullptr) block = MakeSmallBlock(size_class, owner);
       if (block != nullptr) return block;
-      // Before the heap grows, what dead threads left is put to use.
-      parked = runs_.Has(granules) ? nullptr : TakeParkedHeap();
-      if (parked == nullptr) {
-        block = MakeSmallBlock(size_class, owner);
-        if (block != nullptr || huge_cache_.bytes() == 0) return block;
-      }
     }
-    if (parked != nullptr) {
-      EmptyThreadHeap(parked);
-    } else {
-      TrimHugeCache(0);
-    }
+    if (!CallInReserves()) return nullptr;
   }
 }
 

@@ -104,8 +104,12 @@ class CentralHeap {
 
   // Before fork in the parent, after it in the parent, in the child.
   // `survivor` is the heap of the thread that forked, null if it has none.
-  void PrepareFork() MEMALLOC_NO_THREAD_SAFETY_ANALYSIS { lock_.Acquire(); }
+  void PrepareFork() MEMALLOC_NO_THREAD_SAFETY_ANALYSIS {
+    lock_.Acquire();
+    t_holds_all_for_fork = true;
+  }
   void AfterForkInParent() MEMALLOC_NO_THREAD_SAFETY_ANALYSIS {
+    t_holds_all_for_fork = false;
     lock_.Release();
   }
   void AfterForkInChild(ThreadHeap* survivor)
@@ -136,6 +140,7 @@ class CentralHeap {
   void ExtendArena(ArenaHeader* arena, size_t limit) MEMALLOC_REQUIRES(lock_);
 
   // give_back.cc
+  bool CallInReserves() MEMALLOC_EXCLUDES(lock_);
   bool GiveBackTopOfBreak() MEMALLOC_REQUIRES(lock_);
   bool GiveBackMappedArenas() MEMALLOC_REQUIRES(lock_);
   ArenaHeader* BreakArenaThatEndsAt(uintptr_t end) MEMALLOC_REQUIRES(lock_);
@@ -162,7 +167,8 @@ class CentralHeap {
 
   // thread_heaps.cc
   void EmptyThreadHeap(ThreadHeap* heap) MEMALLOC_EXCLUDES(lock_);
-  void EmptyParkedHeaps() MEMALLOC_EXCLUDES(lock_);
+  bool EmptyParkedHeaps() MEMALLOC_EXCLUDES(lock_);
+  void EmptyParkedHeapsBeforeGrowth(size_t granules) MEMALLOC_EXCLUDES(lock_);
   ThreadHeap* TakeParkedHeap() MEMALLOC_REQUIRES(lock_);
 
   // huge.cc

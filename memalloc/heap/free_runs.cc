@@ -100,7 +100,8 @@ size_t FreeRuns::TakeTop(ArenaHeader* arena) {
 void FreeRuns::Give(BlockHeader* first, size_t granules) {
   ArenaHeader* arena = ArenaHeaderOf(first);
   const size_t granule = GranuleOf(first);
-  MEMALLOC_ASSERT(granule > 0 && granule + granules <= arena->limit);
+  MEMALLOC_CHECK(
+      granule > 0 && granules > 0 && granule + granules <= arena->limit, first);
   first->status = BlockStatus::kFree;
   BlockHeader* next = first + granules;
   if (granule + granules < arena->limit && next->status == BlockStatus::kFree) {

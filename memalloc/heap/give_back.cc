@@ -14,10 +14,17 @@
 
 namespace memalloc {
 
-bool CentralHeap::GiveBack() {
-  if (!IsStandIn(t_heap)) t_heap->ReleaseEmptyBlocks();
-  EmptyParkedHeaps();
+// Before a request fails: the blocks and mappings that are kept for speed.
+// Whether any came.
+bool CentralHeap::CallInReserves() {
   bool any = TrimHugeCache(0);
+  any |= EmptyParkedHeaps();
+  if (!IsStandIn(t_heap)) any |= t_heap->ReleaseEmptyBlocks();
+  return any;
+}
+
+bool CentralHeap::GiveBack() {
+  bool any = CallInReserves();
   const LockHolder holder(lock_);
   any |= GiveBackMappedArenas();
   any |= GiveBackTopOfBreak();

@@ -100,7 +100,7 @@ bool CentralHeap::GrowMapping(size_t granules, size_t step) {
     const size_t limit = mapped_arena_->limit;
     const size_t have = FreeRuns::LengthBelow(mapped_arena_, limit);
     const size_t need = granules - Min(have, granules);
-    if (limit + need <= kGranulesPerArena) {
+    if (need > 0 && limit + need <= kGranulesPerArena) {
       const size_t more = Min(kGranulesPerArena - limit, Max(need, step));
       if (!os::Commit(mapped_arena_->End(), more * kGranuleSize)) {
         mapped_arena_ = nullptr;  // its rest may be somebody else's by now

@@ -19,6 +19,7 @@ constexpr size_t kMinCacheLimit = size_t{32} << 20;
 }  // namespace
 
 void* CentralHeap::AllocateHuge(size_t size, size_t alignment, bool zero) {
+  if (size > kMaxHugeSize) return nullptr;
   ArenaHeader* arena = nullptr;
   if (alignment <= kGranuleSize) {
     const LockHolder holder(lock_);

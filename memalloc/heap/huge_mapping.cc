@@ -12,9 +12,6 @@ namespace {
 
 constexpr size_t kTableSize = kGranuleSize;
 
-// Room for the table, for aligning and for rounding up, without overflow.
-constexpr size_t kMostBytes = kMaxRequest / 4;
-
 // Bytes from the mapping's start to the block.
 size_t OffsetFor(size_t alignment) {
   return Max(kTableSize, Min(alignment, kArenaSize));
@@ -85,7 +82,9 @@ ArenaHeader* Move(ArenaHeader* arena, size_t bytes) {
   ClearSlots(base, offset, old_bytes);
   if (!os::RemapTo(start, old_bytes, bytes, new_base + kTableSize)) {
     MarkSlots(base, offset, old_bytes);
-    os::Unmap(new_base, kTableSize + bytes);
+    // Older kernels unmap the target before they refuse; the place may be
+    // another thread's by now. At worst some address space is lost.
+    os::Unmap(new_base, kTableSize);
     return nullptr;
   }
   os::Unmap(base, offset);
@@ -95,7 +94,7 @@ ArenaHeader* Move(ArenaHeader* arena, size_t bytes) {
 }  // namespace
 
 ArenaHeader* MakeHugeMapping(size_t size, size_t alignment) {
-  if (size > kMostBytes || alignment > kMostBytes) return nullptr;
+  if (size > kMaxHugeSize || alignment > kMaxHugeSize) return nullptr;
   const size_t offset = OffsetFor(alignment);
   const size_t bytes = RoundUp(Max<size_t>(size, 1), os::PageSize());
   const uintptr_t base = ReserveRoom(offset, bytes, alignment);
@@ -108,7 +107,7 @@ ArenaHeader* MakeHugeMapping(size_t size, size_t alignment) {
 }
 
 ArenaHeader* ResizeHugeMapping(ArenaHeader* arena, size_t size) {
-  if (size > kMostBytes) return nullptr;
+  if (size > kMaxHugeSize) return nullptr;
   const size_t bytes = RoundUp(size, os::PageSize());
   const size_t old_bytes = arena->huge.bytes;
   if (bytes < old_bytes) {
@@ -126,7 +125,7 @@ void DropHugeMapping(ArenaHeader* arena) {
   const size_t offset = OffsetOf(arena);
   const size_t bytes = arena->huge.bytes;
   ClearSlots(base, offset, bytes);
-  os::Unmap(base, offset + bytes);
+  ReturnReservation(base, offset + bytes);
 }
 
 size_t HugeMappingGranules(const ArenaHeader* arena) {

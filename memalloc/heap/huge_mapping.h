@@ -17,9 +17,13 @@
 
 namespace memalloc {
 
+// No mapping is larger: there is room for the table, for aligning and for
+// rounding up without overflow.
+inline constexpr size_t kMaxHugeSize = kMaxRequest / 4;
+
 // A new mapping with a block of at least `size` zero bytes at a multiple of
-// `alignment` (a power of two); null when memory is short. The caller sets the
-// status of the block's header.
+// `alignment` (a power of two); null when memory is short. The caller sets
+// the status of the block's header.
 ArenaHeader* MakeHugeMapping(size_t size, size_t alignment);
 
 // The same mapping with a block of `size` bytes, perhaps elsewhere; null, with

@@ -13,6 +13,7 @@
 
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/thread_heap.h"
+#include "memalloc/layout/address_map.h"
 
 namespace memalloc {
 // Whether this heap owns the block or could claim it; if not, `owner` is who
@@ -43,8 +44,7 @@ void ThreadHeap::Free(BlockHeader* block, FreeCell* cell) {
 // Whenever a batch goes, the own inbox is looked into: a thread that only frees
 // has no other occasion to do so.
 void ThreadHeap::Collect(BlockHeader* block, FreeCell* cell) {
-  OpenBatch& open = open_batches_[reinterpret_cast<uintptr_t>(block) /
-                                  sizeof(BlockHeader) % kOpenBatches];
+  OpenBatch& open = open_batches_[block->size_class % kOpenBatches];
   if (open.block != block) {
     if (open.cells > 0) {
       Close(open);
@@ -56,7 +56,8 @@ void ThreadHeap::Collect(BlockHeader* block, FreeCell* cell) {
   cell->SetNext(AddressOf(open.first), g_link_key);
   open.first = cell;
   ++open.cells;
-  if (open.cells >= kMaxCells || open.cells * block->cell_size >= kMaxBytes) {
+  if (open.cells >= kMaxBatchCells ||
+      open.cells * block->cell_size >= kMaxBatchBytes) {
     Close(open);
     DrainInbox();
   }
@@ -82,7 +83,7 @@ void ThreadHeap::Route(BlockHeader* block, Batch* batch) {
 
 void ThreadHeap::FreeOwnBatch(BlockHeader* block, Batch* batch) {
   const uint32_t cells = batch->cells();
-  FreeCell* first = batch->first();
+  FreeCell* first = batch->CheckedFirst(block);
   batch->anchor()->SetNext(block->free_list, key_);
   block->free_list = AddressOf(first);
   if (cells < block->countdown) {
@@ -162,6 +163,9 @@ void ThreadHeap::DrainInbox() {
   while (next != 0) {
     Batch* batch = Batch::At(next);
     next = batch->next();
+    if (next != 0 && g_address_map.Find(next) != SlotKind::kArena) {
+      DieOfOverwrittenLink(batch->anchor());
+    }
     Route(BlockOf(batch->Address()), batch);
   }
   draining_ = false;
@@ -171,7 +175,11 @@ void ThreadHeap::Flush() {
   // What comes in may have to go on to others: take in first, then send.
   DrainInbox();
   for (OpenBatch& open : open_batches_) Close(open);
+  // What comes from now on stays in the inbox, lest it end in an outbox that
+  // was emptied already.
+  draining_ = true;
   for (Outbox& outbox : outboxes_) Send(outbox);
+  draining_ = false;
 }
 
 }  // namespace memalloc

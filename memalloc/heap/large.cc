@@ -6,6 +6,7 @@
 #include "memalloc/base/check.h"
 #include "memalloc/base/math.h"
 #include "memalloc/heap/central_heap.h"
+#include "memalloc/os/os.h"
 
 namespace memalloc {
 namespace {
@@ -23,11 +24,11 @@ void DescribeLarge(BlockHeader* block, size_t granules) {
 }  // namespace
 
 void* CentralHeap::AllocateLarge(size_t size, size_t alignment, bool zero) {
-  void* block = TryAllocateLarge(size, alignment, zero);
-  if (block == nullptr && TrimHugeCache(0)) {
-    block = TryAllocateLarge(size, alignment, zero);
+  EmptyParkedHeapsBeforeGrowth(GranulesFor(size));
+  for (;;) {
+    void* block = TryAllocateLarge(size, alignment, zero);
+    if (block != nullptr || !CallInReserves()) return block;
   }
-  return block;
 }
 
 void* CentralHeap::TryAllocateLarge(size_t size, size_t alignment, bool zero) {
@@ -90,8 +91,9 @@ bool CentralHeap::TakeBehind(BlockHeader* block, size_t more) {
   const bool is_last =
       end == arena->limit || (behind->status == BlockStatus::kFree &&
                               end + behind->granules == arena->limit);
-  return is_last && arena == break_arena_ && Grow(more) && end < arena->limit &&
-         runs_.TakeAt(behind, more);
+  return is_last && arena == break_arena_ &&
+         os::CurrentBreak() == arena->End() && GrowBreak(more, 0) &&
+         end < arena->limit && runs_.TakeAt(behind, more);
 }
 
 }  // namespace memalloc

@@ -106,7 +106,7 @@ void CentralHeap::FreeBatchOf(BlockHeader* block, Batch* batch) {
                                                std::memory_order_acq_rel,
                                                std::memory_order_acquire)) {
         block->free_base += batch->cells();
-        FreeCell* first = batch->first();
+        FreeCell* first = batch->CheckedFirst(block);
         batch->anchor()->SetNext(block->free_list, g_link_key);
         block->free_list = AddressOf(first);
         return GiveUpBlock(block);

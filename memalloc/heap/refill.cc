@@ -33,6 +33,7 @@ void* ThreadHeap::AllocateSlow(ThreadHeap* heap, SizeClass size_class) {
     // The last one. If others of the block were freed meanwhile, the next
     // malloc finds them at once.
     heap->bins_[size_class] = const_cast<FreeCell*>(&kNoCell);
+    heap->DrainInbox();
     heap->TakeFreeList(heap->current_[size_class]);
   } else if (IsInBlock(heap->current_[size_class], next)) {
     heap->bins_[size_class] = CellAt(next);
@@ -101,6 +102,7 @@ void ThreadHeap::EmptyBin(BlockHeader* current) {
   uint32_t cells = 1;
   FreeCell* last = bin;
   while (uintptr_t next = last->Next(key_)) {
+    if (!IsInBlock(current, next)) DieOfOverwrittenLink(last);
     last = CellAt(next);
     ++cells;
   }

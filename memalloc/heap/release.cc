@@ -62,7 +62,8 @@ void ThreadHeap::Retire(BlockHeader* block) {
   DrainInbox();
 }
 
-void ThreadHeap::ReleaseEmptyBlocks() {
+bool ThreadHeap::ReleaseEmptyBlocks() {
+  bool any = false;
   Flush();
   for (unsigned c = 0; c < kNumSizeClasses; ++c) {
     BlockHeader* block = current_[c];
@@ -71,6 +72,7 @@ void ThreadHeap::ReleaseEmptyBlocks() {
       if (block->UsedCells() == 0) {
         current_[c] = nullptr;
         g_central_heap.ReleaseSmallBlock(block);
+        any = true;
       }
     }
     BlockHeader* next;
@@ -79,8 +81,10 @@ void ThreadHeap::ReleaseEmptyBlocks() {
       if (block->UsedCells() != 0) continue;
       partial_[c].Remove(block);
       g_central_heap.ReleaseSmallBlock(block);
+      any = true;
     }
   }
+  return any;
 }
 
 }  // namespace memalloc

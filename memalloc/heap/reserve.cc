@@ -41,4 +41,11 @@ uintptr_t ReserveAligned(size_t bytes, size_t alignment, size_t offset) {
   return got;
 }
 
+void ReturnReservation(uintptr_t start, size_t bytes) {
+  os::Unmap(start, bytes);
+  // The next one goes where this one was, lest they march down for ever.
+  g_last_reservation.compare_exchange_strong(start, start + bytes,
+                                             std::memory_order_relaxed);
+}
+
 }  // namespace memalloc

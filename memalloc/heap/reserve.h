@@ -13,6 +13,9 @@ namespace memalloc {
 // power of two, at least a page). 0 when there is none. Thread-safe.
 uintptr_t ReserveAligned(size_t bytes, size_t alignment, size_t offset);
 
+// Unmaps a whole reservation.
+void ReturnReservation(uintptr_t start, size_t bytes);
+
 }  // namespace memalloc
 
 #endif  // MEMALLOC_HEAP_RESERVE_H_

@@ -2,8 +2,6 @@
 
 #include "memalloc/heap/thread_heap.h"
 
-#include "memalloc/base/check.h"
-
 namespace memalloc {
 
 const FreeCell kNoCell = {0};
@@ -13,11 +11,5 @@ ThreadHeap g_gone_heap(kInboxClosed);
 ThreadHeap g_central_owner(kInboxClosed);
 
 MEMALLOC_TLS ThreadHeap* t_heap = &g_no_heap;
-
-void DieOfOverwrittenLink(const FreeCell* cell) {
-  DieOfMisuse("malloc", cell,
-              "a free cell was written to (its link is overwritten)",
-              "write-after-free");
-}
 
 }  // namespace memalloc

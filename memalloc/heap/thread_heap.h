@@ -87,8 +87,9 @@ class alignas(MEMALLOC_CACHE_LINE) ThreadHeap {
   // Takes in what came and sends all that is to go elsewhere.
   void Flush();
 
-  // Gives the blocks without a live cell back to the central heap.
-  void ReleaseEmptyBlocks();
+  // Gives the blocks without a live cell back to the central heap. Whether
+  // there was any.
+  bool ReleaseEmptyBlocks();
 
  private:
   friend class CentralHeap;
@@ -108,9 +109,13 @@ class alignas(MEMALLOC_CACHE_LINE) ThreadHeap {
     uint32_t cells = 0;
     uint32_t bytes = 0;
   };
-  static constexpr size_t kOpenBatches = 16;
+  // By size class: what a pipeline passes on comes class by class from the
+  // same block.
+  static constexpr size_t kOpenBatches = 32;
   static constexpr size_t kOutboxes = 8;
-  // What a batch or an outbox holds at most before it goes on.
+  // What a batch, and an outbox, hold at most before they go on.
+  static constexpr uint32_t kMaxBatchCells = 32;
+  static constexpr uint32_t kMaxBatchBytes = 8 * 1024;
   static constexpr uint32_t kMaxCells = 64;
   static constexpr uint32_t kMaxBytes = 16 * 1024;
 
@@ -182,25 +187,8 @@ inline bool IsStandIn(const ThreadHeap* heap) {
   return heap == &g_no_heap || heap == &g_gone_heap;
 }
 
-// The heap of the running thread, or a stand-in: one word at a fixed place
-// from the thread pointer, which an executable knows when it is linked, and a
-// shared object when it is loaded.
-#if defined(__PIC__) && !defined(__PIE__)
-#define MEMALLOC_TLS __thread __attribute__((tls_model("initial-exec")))
-#else
-#define MEMALLOC_TLS __thread __attribute__((tls_model("local-exec")))
-#endif
+// The heap of the running thread, or a stand-in.
 extern MEMALLOC_HIDDEN MEMALLOC_TLS ThreadHeap* t_heap;
-
-// Whether `cell`, read from a link of the block's list, may be one of its
-// cells.
-inline bool IsInBlock(const BlockHeader* block, uintptr_t cell) {
-  return cell - BlockStart(block) < block->granules * kGranuleSize &&
-         cell % kMinAlignment == 0;
-}
-
-// The link in `cell` does not lead to a cell of the same block.
-[[noreturn]] MEMALLOC_COLD void DieOfOverwrittenLink(const FreeCell* cell);
 
 // Makes a heap for the running thread, unless its heap is gone or memory is
 // short: then null. Defined by the runtime layer, which knows when threads

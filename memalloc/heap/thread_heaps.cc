@@ -107,12 +107,26 @@ void CentralHeap::EmptyThreadHeap(ThreadHeap* heap) {
   }
 }
 
-void CentralHeap::EmptyParkedHeaps() {
-  for (;;) {
+bool CentralHeap::EmptyParkedHeaps() {
+  for (bool any = false;; any = true) {
     ThreadHeap* heap;
     {
       const LockHolder holder(lock_);
       heap = TakeParkedHeap();
+    }
+    if (heap == nullptr) return any;
+    EmptyThreadHeap(heap);
+  }
+}
+
+// What dead threads left is put to use before the heap grows for a run of
+// `granules`.
+void CentralHeap::EmptyParkedHeapsBeforeGrowth(size_t granules) {
+  for (;;) {
+    ThreadHeap* heap;
+    {
+      const LockHolder holder(lock_);
+      heap = runs_.Has(granules) ? nullptr : TakeParkedHeap();
     }
     if (heap == nullptr) return;
     EmptyThreadHeap(heap);
@@ -120,20 +134,24 @@ void CentralHeap::EmptyParkedHeaps() {
 }
 
 void CentralHeap::AfterForkInChild(ThreadHeap* survivor) {
+  t_holds_all_for_fork = false;
   lock_.ReinitialiseInChild();
   bool others = false;
   for (ThreadHeap* heap = heaps_; heap != nullptr; heap = heap->next_) {
-    if (heap->in_use_ && heap != survivor) {
-      others = true;
-      heap->in_use_ = false;
-      heap->inbox_.store(kInboxDropped, std::memory_order_relaxed);
-    } else if (heap->inbox_.load(std::memory_order_relaxed) > kInboxDropped) {
-      // What others had sent may be torn in the copy: cells and inbox were
-      // copied at different moments.
+    if (!heap->in_use_ || heap == survivor) continue;
+    others = true;
+    heap->in_use_ = false;
+    heap->inbox_.store(kInboxDropped, std::memory_order_relaxed);
+  }
+  if (!others) return;
+  // What others had sent may be torn in the copy: cells and inbox were copied
+  // at different moments.
+  for (ThreadHeap* heap = heaps_; heap != nullptr; heap = heap->next_) {
+    if (heap->inbox_.load(std::memory_order_relaxed) > kInboxDropped) {
       heap->inbox_.store(kInboxEmpty, std::memory_order_relaxed);
     }
   }
-  if (others) WriteOffOrphans();
+  WriteOffOrphans();
 }
 
 }  // namespace memalloc

@@ -136,6 +136,13 @@ MEMALLOC_FAST uintptr_t BlockStart(const BlockHeader* header) {
          GranuleOf(header) * kGranuleSize;
 }
 
+// Whether `cell`, read from a link of the block's list, may be one of its
+// cells.
+inline bool IsInBlock(const BlockHeader* block, uintptr_t cell) {
+  return cell - BlockStart(block) < block->granules * kGranuleSize &&
+         cell % kMinAlignment == 0;
+}
+
 }  // namespace memalloc
 
 #endif  // MEMALLOC_LAYOUT_BLOCK_HEADER_H_

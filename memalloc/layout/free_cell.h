@@ -41,6 +41,9 @@ MEMALLOC_FAST uintptr_t AddressOf(const FreeCell* cell) {
   return reinterpret_cast<uintptr_t>(cell);
 }
 
+// The link in `cell` does not lead to a cell of the same block.
+[[noreturn]] MEMALLOC_COLD void DieOfOverwrittenLink(const FreeCell* cell);
+
 // A key from random bits.
 constexpr uintptr_t MakeLinkKey(uint64_t random) {
   return (random >> 16) | (uint64_t{kFreeTag} << kFreeTagShift);

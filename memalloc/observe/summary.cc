@@ -22,13 +22,14 @@ void AppendName(LineBuffer& line, const char* name) {
 // handlers, in a process that ends by exit or by returning from main.
 __attribute__((destructor)) void LeaveSummary() {
   InitialiseOnce();  // a program may have allocated nothing
+  ReadOptionsAgain();
   const char* file = GetOptions().stats_file;
   if (file[0] == '\0') return;
   const Summary summary = TakeSummary();
   LineBuffer line;
   line.Text("pid=").Decimal(static_cast<uint64_t>(os::ProcessId()));
   line.Text(" program=");
-  AppendName(line, os::ProgramName());
+  AppendName(line, GetOptions().program);
   line.Text(" live_bytes=").Decimal(summary.live_bytes);
   line.Text(" peak_bytes=").Decimal(summary.peak_bytes);
   line.Text(" arenas=").Decimal(summary.arenas);

@@ -149,7 +149,7 @@ int ProcessId() { return getpid(); }
 const char* ProgramName() {
   return program_invocation_short_name != nullptr
              ? program_invocation_short_name
-             : "?";
+             : "";
 }
 
 void AppendToFile(const char* path, const char* data, size_t bytes) {

@@ -66,7 +66,7 @@ struct ResidentSize {
 ResidentSize GetResidentSize();
 
 int ProcessId();
-const char* ProgramName();
+const char* ProgramName();  // "" before libc knows it
 
 // Appends to the file at the absolute `path`, made with mode 0600 when it is
 // missing, in one write. The descriptor is closed again.

@@ -14,14 +14,30 @@
 #include "memalloc/heap/thread_heap.h"
 #include "memalloc/runtime/runtime.h"
 
+// glibc's lock of the list of open streams; recursive, exported, in no header.
+extern "C" {
+void _IO_list_lock() __attribute__((weak));
+void _IO_list_unlock() __attribute__((weak));
+void _IO_list_resetlock() __attribute__((weak));
+}
+
 namespace memalloc {
 namespace {
 
-void Prepare() { g_central_heap.PrepareFork(); }
+// fork takes this lock of stdio's after our handler; whoever holds it may be
+// waiting for ours (fflush of a stream in memory). So it comes first here.
+void Prepare() {
+  if (&_IO_list_lock != nullptr) _IO_list_lock();
+  g_central_heap.PrepareFork();
+}
 
-void InParent() { g_central_heap.AfterForkInParent(); }
+void InParent() {
+  g_central_heap.AfterForkInParent();
+  if (&_IO_list_unlock != nullptr) _IO_list_unlock();
+}
 
 void InChild() {
+  if (&_IO_list_resetlock != nullptr) _IO_list_resetlock();
   ThreadHeap* heap = t_heap;
   g_central_heap.AfterForkInChild(IsStandIn(heap) ? nullptr : heap);
 }
@@ -32,7 +48,9 @@ std::atomic<bool> g_registered{false};
 
 void RegisterForkHandlersOnce() {
   if (g_registered.exchange(true, std::memory_order_relaxed)) return;
-  pthread_atfork(&Prepare, &InParent, &InChild);
+  if (pthread_atfork(&Prepare, &InParent, &InChild) != 0) {
+    g_registered.store(false, std::memory_order_relaxed);  // the next tries
+  }
 }
 
 }  // namespace memalloc

@@ -9,6 +9,7 @@
 #include <atomic>
 
 #include "memalloc/base/lock.h"
+#include "memalloc/base/math.h"
 #include "memalloc/layout/free_cell.h"
 #include "memalloc/os/os.h"
 #include "memalloc/runtime/runtime.h"
@@ -21,6 +22,9 @@ std::atomic<bool> g_initialised{false};
 Options g_options;
 
 void ReadOptions() {
+  const char* name = os::ProgramName();
+  const size_t name_length = Min(strlen(name), sizeof(g_options.program) - 1);
+  memcpy(g_options.program, name, name_length);
   if (os::SecureExecution()) return;
   const char* file = os::Environment("MEMALLOC_STATS_FILE");
   if (file == nullptr || file[0] == '\0') return;
@@ -41,6 +45,11 @@ void ReadOptions() {
 }  // namespace
 
 const Options& GetOptions() { return g_options; }
+
+void ReadOptionsAgain() {
+  const LockHolder holder(g_init_lock);
+  if (g_options.program[0] == '\0') ReadOptions();
+}
 
 void InitialiseOnce() {
   if (g_initialised.load(std::memory_order_acquire)) return;

@@ -16,10 +16,16 @@ struct Options {
   // MEMALLOC_STATS_FILE: where the process appends one line when it ends; ""
   // for nowhere. A copy: programs write over their environment.
   char stats_file[256];
+  // The program's name, for the same reason; "" if it was not known yet.
+  char program[64];
 };
 
 // The options as they were read at the first use.
 const Options& GetOptions();
+
+// Reads the options once more if the first use came before libc knew the
+// program and its environment.
+void ReadOptionsAgain();
 
 // Sets up the key of the links and the options. Called before the first heap
 // is made; calls nothing that allocates, runs once whoever comes first.

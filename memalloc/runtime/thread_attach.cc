@@ -5,6 +5,7 @@
 // be called again until the last round; then the heap goes back and what the
 // thread still does is served by the central heap.
 
+#include <errno.h>
 #include <limits.h>
 #include <pthread.h>
 
@@ -52,8 +53,11 @@ ThreadHeap* AttachThread() {
   heap = g_central_heap.AcquireThreadHeap();
   if (heap == nullptr) return nullptr;
   t_heap = heap;
+  // Free may have brought us here, and libc's calls may fail to allocate.
+  const int saved_errno = errno;
   RegisterForkHandlersOnce();
   RegisterThreadExit();
+  errno = saved_errno;
   return heap;
 }
 
