@@ -38,10 +38,13 @@ bool CentralHeap::GiveBackMappedArenas() {
     if (arena->kind == ArenaKind::kMapped &&
         FreeRuns::LengthBelow(arena, arena->limit) + 1U == arena->limit) {
       runs_.TakeTop(arena);
-      if (arena == mapped_arena_) mapped_arena_ = nullptr;
+      // Only the arena that still grows surely owns its uncommitted rest.
       const uintptr_t start = arena->Start();
+      const size_t bytes =
+          arena == mapped_arena_ ? kArenaSize : arena->limit * kGranuleSize;
+      if (arena == mapped_arena_) mapped_arena_ = nullptr;
       EndArena(arena);
-      os::Unmap(start, kArenaSize);
+      os::Unmap(start, bytes);
       any = true;
     }
     arena = next;
