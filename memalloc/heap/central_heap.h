@@ -178,7 +178,11 @@ class CentralHeap {
   void Delist(ArenaHeader* arena) MEMALLOC_REQUIRES(lock_);
 
   // check_heap.cc
-  size_t CheckArena(ArenaHeader* arena, const ThreadHeap* mine)
+  struct ArenaSums {  // in granules
+    size_t backed;    // ours, the table's own among them
+    size_t free;
+  };
+  ArenaSums CheckArena(ArenaHeader* arena, const ThreadHeap* mine)
       MEMALLOC_REQUIRES(lock_);
   void CheckSmallBlock(BlockHeader* block, const ThreadHeap* mine)
       MEMALLOC_REQUIRES(lock_);

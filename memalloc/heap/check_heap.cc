@@ -15,10 +15,13 @@ namespace memalloc {
 void CentralHeap::Check(const ThreadHeap* mine) {
   const LockHolder holder(lock_);
   size_t backed = 0;
+  size_t free = 0;
   size_t arenas = 0;
   size_t huge_granules = 0;
   for (ArenaHeader* arena = arenas_; arena != nullptr; arena = arena->next) {
-    backed += CheckArena(arena, mine);
+    const ArenaSums sums = CheckArena(arena, mine);
+    backed += sums.backed;
+    free += sums.free;
     ++arenas;
   }
   for (ArenaHeader* huge = huge_; huge != nullptr; huge = huge->next) {
@@ -27,6 +30,7 @@ void CentralHeap::Check(const ThreadHeap* mine) {
     huge_granules += HugeMappingGranules(huge);
   }
   MEMALLOC_CHECK(backed == backed_granules_, this);
+  MEMALLOC_CHECK(free == runs_.total_granules(), this);
   MEMALLOC_CHECK(huge_granules == huge_granules_, this);
   MEMALLOC_CHECK(arenas == arena_count_, this);
   CheckRunLists();
@@ -43,13 +47,13 @@ void CentralHeap::Check(const ThreadHeap* mine) {
   }
 }
 
-// The granules of the arena that are ours.
-size_t CentralHeap::CheckArena(ArenaHeader* arena, const ThreadHeap* mine) {
+CentralHeap::ArenaSums CentralHeap::CheckArena(ArenaHeader* arena,
+                                               const ThreadHeap* mine) {
   MEMALLOC_CHECK(arena->status == BlockStatus::kArenaTable, arena);
   MEMALLOC_CHECK(arena->limit <= kGranulesPerArena, arena);
   MEMALLOC_CHECK(g_address_map.Find(arena->Start()) == SlotKind::kArena, arena);
   bool after_free = false;
-  size_t backed = 1;
+  ArenaSums sums = {1, 0};
   size_t granule = 1;
   while (granule < arena->limit) {
     BlockHeader* block = arena->Header(granule);
@@ -77,11 +81,12 @@ size_t CentralHeap::CheckArena(ArenaHeader* arena, const ThreadHeap* mine) {
       default:
         DieOfCorruption(block, "a block begins with a wrong status");
     }
-    if (block->status != BlockStatus::kForeign) backed += granules;
+    if (block->status != BlockStatus::kForeign) sums.backed += granules;
+    if (is_free) sums.free += granules;
     after_free = is_free;
     granule += granules;
   }
-  return backed;
+  return sums;
 }
 
 void CentralHeap::CheckSmallBlock(BlockHeader* block, const ThreadHeap* mine) {

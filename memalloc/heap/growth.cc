@@ -112,6 +112,13 @@ bool CentralHeap::GrowMapping(size_t granules, size_t step) {
   }
   const uintptr_t arena = ReserveAligned(kArenaSize, kArenaSize, 0);
   if (arena == 0) return false;
+  if (mapped_arena_ != nullptr) {
+    // The rest of the last one goes back while it is surely ours.
+    const uintptr_t rest = mapped_arena_->End();
+    const uintptr_t end = mapped_arena_->Start() + kArenaSize;
+    if (rest < end) os::Unmap(rest, end - rest);
+    mapped_arena_ = nullptr;
+  }
   const size_t limit = Min(kGranulesPerArena, 1 + granules + step);
   if (!os::Commit(arena, limit * kGranuleSize)) {
     os::Unmap(arena, kArenaSize);
