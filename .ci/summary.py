@@ -23,7 +23,10 @@ from collections import defaultdict
 UNITTEST_END = re.compile(
     r"^Ran (\d+) tests? in .*\n\n(?:OK|FAILED)(?: \((.*)\))?$", re.MULTILINE
 )
-UNITTEST_SKIP = re.compile(r"^(.*)\.\.\. skipped (['\"])(.*)\2$", re.MULTILINE)
+# What a test prints itself may stand between its name and this.
+UNITTEST_SKIP = re.compile(
+    r"^(?:(.*)\.\.\. )?skipped (['\"])(.*)\2$", re.MULTILINE
+)
 
 
 class Count:
@@ -66,6 +69,7 @@ def count_unittest(log):
     """The cases in the log of a Python unittest; None if it is not one."""
     count = Count()
     ends = UNITTEST_END.findall(log)
+    skipped = 0
     for ran, details in ends:
         numbers = dict(re.findall(r"([a-z ]+)=(\d+)", details))
         failed = sum(
@@ -74,8 +78,11 @@ def count_unittest(log):
         )
         count.failed += failed
         count.passed += int(ran) - failed - int(numbers.get("skipped", 0))
+        skipped += int(numbers.get("skipped", 0))
     for name, _, reason in UNITTEST_SKIP.findall(log):
-        count.skipped.append(f"{name.strip()}: {reason}")
+        count.skipped.append(f"{name} {reason}".strip())
+    # Without -v there is no line for each.
+    count.skipped += ["reason not printed"] * (skipped - len(count.skipped))
     return count if ends else None
 
 
