@@ -80,7 +80,7 @@ def count_unittest(log):
         count.passed += int(ran) - failed - int(numbers.get("skipped", 0))
         skipped += int(numbers.get("skipped", 0))
     for name, _, reason in UNITTEST_SKIP.findall(log):
-        count.skipped.append(f"{name} {reason}".strip())
+        count.skipped.append(f"{name}{reason}")
     # Without -v there is no line for each.
     count.skipped += ["reason not printed"] * (skipped - len(count.skipped))
     return count if ends else None
