@@ -25,15 +25,12 @@ bool AddressSpace::Is(uintptr_t start, size_t bytes, PageState state) const {
          (next == stretches_.end() || start + bytes <= next->first);
 }
 
-bool AddressSpace::IsMapped(uintptr_t start, size_t bytes) const {
-  if (start + bytes < start) return false;
+bool AddressSpace::Has(uintptr_t start, size_t bytes, PageState state) const {
   for (auto it = At(start); it != stretches_.end() && it->first < start + bytes;
        ++it) {
-    if (it->second == PageState::kFree || it->second == PageState::kOutside) {
-      return false;
-    }
+    if (it->second == state) return true;
   }
-  return true;
+  return false;
 }
 
 void AddressSpace::Split(uintptr_t address) {
@@ -49,6 +46,15 @@ void AddressSpace::Set(uintptr_t start, size_t bytes, PageState state) {
   first->second = state;
   if (end->second == state) stretches_.erase(end);
   if (std::prev(first)->second == state) stretches_.erase(first);
+}
+
+void AddressSpace::Replace(PageState state, PageState by) {
+  const std::map<uintptr_t, PageState> before = stretches_;
+  for (auto it = before.begin(); std::next(it) != before.end(); ++it) {
+    if (it->second == state) {
+      Set(it->first, std::next(it)->first - it->first, by);
+    }
+  }
 }
 
 uintptr_t AddressSpace::FindRoom(size_t bytes) const {

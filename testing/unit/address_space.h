@@ -1,5 +1,5 @@
-// What each page of the fake kernel's address space is: free, reserved without
-// access, or committed. Only the books; fake_os.cc owns the memory itself.
+// What each page of the fake kernel's address space is. Only the books;
+// fake_os_calls.cc sees to the memory itself.
 //
 // A map from the first address of each stretch to its state, so that looking
 // for room in gigabytes costs as much as there are stretches. Invariant: no two
@@ -15,7 +15,14 @@
 
 namespace memalloc::fake_os {
 
-enum class PageState { kOutside, kFree, kReserved, kCommitted };
+enum class PageState {
+  kOutside,
+  kFree,
+  kReserved,   // without access
+  kCommitted,  // usable
+  kLost,       // was reserved; a failed commitment gave it up
+  kForeign,    // was lost, and somebody else got it
+};
 
 class AddressSpace {
  public:
@@ -25,10 +32,13 @@ class AddressSpace {
   // Whether all of [start, start + bytes) has the state.
   bool Is(uintptr_t start, size_t bytes, PageState state) const;
 
-  // Whether none of [start, start + bytes) is free or outside.
-  bool IsMapped(uintptr_t start, size_t bytes) const;
+  // Whether any of it has.
+  bool Has(uintptr_t start, size_t bytes, PageState state) const;
 
   void Set(uintptr_t start, size_t bytes, PageState state);
+
+  // All pages of one state get another.
+  void Replace(PageState state, PageState by);
 
   // The highest place where `bytes` are free, as Linux looks for it; 0 if
   // there is none.

@@ -12,6 +12,7 @@
 
 #include "memalloc/base/math.h"
 #include "memalloc/layout/constants.h"
+#include "testing/contract/pattern.h"
 #include "testing/unit/fake_os_state.h"
 
 namespace memalloc::fake_os {
@@ -31,10 +32,6 @@ uintptr_t ReserveAll() {
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (start == MAP_FAILED) Complain("no address space", 0, kMappingRoom);
   return RoundUp(reinterpret_cast<uintptr_t>(start), kArenaSize);
-}
-
-char PatternAt(uintptr_t address) {
-  return static_cast<char>((address * 0x9e3779b97f4a7c15) >> 56);
 }
 
 }  // namespace
@@ -88,9 +85,9 @@ uintptr_t RaiseBreak(State& state, size_t bytes) {
 }
 
 const char* Name(Call call) {
-  static constexpr const char* kNames[kNumCalls] = {"CurrentBreak", "GrowBreak",
-                                                    "Reserve",      "Commit",
-                                                    "RemapInPlace", "RemapTo"};
+  static constexpr const char* kNames[kNumCalls] = {
+      "CurrentBreak", "GrowBreak",    "LowerBreak", "Reserve",
+      "Commit",       "RemapInPlace", "RemapTo"};
   return kNames[static_cast<size_t>(call)];
 }
 
@@ -152,23 +149,29 @@ uintptr_t ForeignSbrk(size_t bytes) {
   const StateLock lock(state.mutex);
   const uintptr_t start = RaiseBreak(state, bytes);
   if (start == 0) Complain("no room for the foreign sbrk", 0, bytes);
-  for (uintptr_t a = start; a < start + bytes; ++a) {
-    *reinterpret_cast<char*>(a) = PatternAt(a);
-  }
+  contract::FillPattern(ToPointer(start), bytes, start);
   state.foreign.push_back({start, bytes});
   return start;
 }
 
-size_t DamagedForeignBytes() {
+bool ForeignMemoryIsIntact() {
   State& state = TheState();
   const StateLock lock(state.mutex);
-  size_t damaged = 0;
   for (const State::Foreign& f : state.foreign) {
-    for (uintptr_t a = f.start; a < f.start + f.bytes; ++a) {
-      damaged += *reinterpret_cast<const char*>(a) != PatternAt(a);
+    if (contract::FindDamage(ToPointer(f.start), f.bytes, f.bytes, f.start) !=
+        f.bytes) {
+      return false;
     }
   }
-  return damaged;
+  return true;
+}
+
+size_t TakeLostPages() {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  const size_t bytes = state.mappings.Total(PageState::kLost);
+  state.mappings.Replace(PageState::kLost, PageState::kForeign);
+  return bytes;
 }
 
 void Before(Call call, std::function<void()> action) {

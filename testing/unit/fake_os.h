@@ -27,12 +27,13 @@ namespace memalloc::fake_os {
 enum class Call {
   kCurrentBreak,
   kGrowBreak,
+  kLowerBreak,
   kReserve,
   kCommit,
   kRemapInPlace,
   kRemapTo,
 };
-inline constexpr int kNumCalls = 6;
+inline constexpr int kNumCalls = 7;
 const char* Name(Call call);
 
 // ---- before the core's first call ----
@@ -67,14 +68,19 @@ void LimitMemory(size_t bytes);
 // Calls work again and limits are lifted.
 void EndShortage();
 
-// ---- somebody else's break ----
+// ---- other parts of the program ----
 
 // Another part of the program raises the break and fills what it got. Returns
 // the start of that.
 uintptr_t ForeignSbrk(size_t bytes);
 
-// The bytes that ForeignSbrk got and that are no longer as it left them.
-size_t DamagedForeignBytes();
+// Whether all that ForeignSbrk got is as it left it
+// (//testing/contract:pattern: of much memory a part is looked at).
+bool ForeignMemoryIsIntact();
+
+// What failed commitments gave up goes to other parts of the program. Returns
+// how many bytes.
+size_t TakeLostPages();
 
 // ---- in between ----
 

@@ -131,6 +131,26 @@ uintptr_t GrowBreak(size_t bytes) {
   return start;
 }
 
+bool LowerBreak(uintptr_t top, size_t bytes) {
+  Entry entry(Call::kLowerBreak);
+  State& state = entry.state();
+  if (bytes > top - state.break_start) {
+    fake_os::Complain("lowers the break below its start", top, bytes);
+  }
+  for (const State::Foreign& f : state.foreign) {
+    if (top == state.break_now && f.start + f.bytes > top - bytes) {
+      fake_os::Complain("lowers the break over others' memory", top, bytes);
+    }
+  }
+  if (entry.refused() || top != state.break_now) return false;
+  state.break_now -= bytes;
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const uintptr_t first = RoundUp(state.break_now, page);
+  const uintptr_t end = RoundUp(top, page);
+  if (end > first) fake_os::Forget(first, end - first);
+  return true;
+}
+
 uintptr_t Reserve(size_t bytes, uintptr_t hint) {
   Entry entry(Call::kReserve);
   State& state = entry.state();
@@ -150,7 +170,10 @@ bool Commit(uintptr_t start, size_t bytes) {
   if (!state.mappings.Is(start, bytes, PageState::kReserved)) {
     fake_os::Complain("commits what is not reserved", start, bytes);
   }
-  if (entry.refused() || !entry.MayHave(bytes)) return false;
+  if (entry.refused() || !entry.MayHave(bytes)) {
+    state.mappings.Set(start, bytes, PageState::kLost);
+    return false;
+  }
   fake_os::Protect(start, bytes);
   state.mappings.Set(start, bytes, PageState::kCommitted);
   return true;
@@ -160,8 +183,11 @@ void Unmap(uintptr_t start, size_t bytes) {
   State& state = TheState();
   const StateLock lock(state.mutex);
   fake_os::CheckPages(state, "odd unmapping", start, bytes);
-  if (!state.mappings.IsMapped(start, bytes)) {
-    fake_os::Complain("unmaps what is not mapped", start, bytes);
+  for (const PageState state_of_others :
+       {PageState::kOutside, PageState::kFree, PageState::kForeign}) {
+    if (state.mappings.Has(start, bytes, state_of_others)) {
+      fake_os::Complain("unmaps what is not its own", start, bytes);
+    }
   }
   fake_os::Forget(start, bytes);
   state.mappings.Set(start, bytes, PageState::kFree);

@@ -76,11 +76,7 @@ TEST(FreshProcess, ComparesTheLastLine) {
                             abort();
                           }),
                           "good day");
-  EXPECT_NONFATAL_FAILURE(RunUntilAbort([] {
-                            ExpectLastLine("good bye");
-                            os::WriteToStderr("good bye\n", 9);
-                          }),
-                          "expected abort()");
+  EXPECT_NONFATAL_FAILURE(OutputUntilAbort([] {}), "expected abort()");
 }
 
 // ---- the break ----
@@ -101,10 +97,23 @@ CORE_TEST(FakeBreak, IsNotOursAlone) {
   EXPECT_EQ(os::GrowBreak(16), start + 1000);
   EXPECT_EQ(fake_os::UsableBytes(), 16U);
   char* byte = reinterpret_cast<char*>(foreign + 999);
-  EXPECT_EQ(fake_os::DamagedForeignBytes(), 0U);
+  EXPECT_TRUE(fake_os::ForeignMemoryIsIntact());
   *byte = static_cast<char>(*byte + 1);
-  EXPECT_EQ(fake_os::DamagedForeignBytes(), 1U);
+  EXPECT_FALSE(fake_os::ForeignMemoryIsIntact());
   *byte = static_cast<char>(*byte - 1);
+}
+
+CORE_TEST(FakeBreak, CanBeLoweredFromTheTopAlone) {
+  const uintptr_t start = os::GrowBreak(100000);
+  const uintptr_t top = start + 100000;
+  memset(reinterpret_cast<void*>(start), 1, 100000);
+  EXPECT_FALSE(os::LowerBreak(top - 1, 50000));
+  EXPECT_TRUE(os::LowerBreak(top, 50000));
+  EXPECT_EQ(os::CurrentBreak(), top - 50000);
+  fake_os::ForeignSbrk(10);
+  EXPECT_FALSE(os::LowerBreak(top - 50000, 100));
+  os::GrowBreak(10000);
+  EXPECT_TRUE(IsZero(reinterpret_cast<void*>(top - 44000), 1000));
 }
 
 CORE_TEST(FakeBreak, CanBeLimited) {
@@ -145,19 +154,29 @@ CORE_TEST(FakeMappings, ResizeAndMove) {
   EXPECT_FALSE(os::RemapInPlace(start, kMiB, 3 * kMiB)) << "the end of all";
   ASSERT_TRUE(os::RemapInPlace(start, kMiB, kMiB / 2));
   ASSERT_TRUE(os::RemapInPlace(start, kMiB / 2, kMiB));
-  EXPECT_TRUE(HasPattern(reinterpret_cast<void*>(start), kMiB / 2, 5));
+  EXPECT_TRUE(HasPattern(reinterpret_cast<void*>(start), kMiB / 2, 5, kMiB));
   EXPECT_TRUE(IsZero(reinterpret_cast<void*>(start + kMiB / 2), kMiB / 2));
   const uintptr_t target = os::Reserve(2 * kMiB, 0);
   ASSERT_TRUE(os::RemapTo(start, kMiB, 2 * kMiB, target));
-  EXPECT_TRUE(HasPattern(reinterpret_cast<void*>(target), kMiB / 2, 5));
+  EXPECT_TRUE(HasPattern(reinterpret_cast<void*>(target), kMiB / 2, 5, kMiB));
   EXPECT_TRUE(IsZero(reinterpret_cast<void*>(target + kMiB), kMiB));
   EXPECT_EQ(fake_os::MappedBytes(), 2 * kMiB);
+}
+
+CORE_TEST(FakeMappings, AreLostWhereACommitmentFails) {
+  const uintptr_t start = os::Reserve(kMiB, 0);
+  fake_os::Fail(Call::kCommit, 1);
+  EXPECT_FALSE(os::Commit(start, 4096));
+  EXPECT_EQ(fake_os::MappedBytes(), kMiB - 4096);
+  EXPECT_EQ(fake_os::TakeLostPages(), 4096U);
+  EXPECT_EQ(fake_os::TakeLostPages(), 0U);
+  os::Unmap(start + 4096, kMiB - 4096);
 }
 
 TEST(FakeMappings, KeepTheCoreToItsContract) {
   EXPECT_NONFATAL_FAILURE(
       RunInFreshProcess([] { os::Unmap(os::Reserve(kMiB, 0) - kMiB, kMiB); }),
-      "unmaps what is not mapped");
+      "unmaps what is not its own");
   EXPECT_NONFATAL_FAILURE(RunInFreshProcess([] {
                             const uintptr_t start = os::Reserve(kMiB, 0);
                             os::Commit(start, 2 * kMiB);
@@ -192,9 +211,9 @@ CORE_TEST(FakeShortage, LimitsMemoryOfAllKinds) {
   const uintptr_t start = os::Reserve(8 * kMiB, 0);
   ASSERT_NE(start, 0U) << "reservations are free";
   EXPECT_FALSE(os::Commit(start, 2 * kMiB));
-  EXPECT_TRUE(os::Commit(start, kMiB));
+  EXPECT_TRUE(os::Commit(start + 2 * kMiB, kMiB));
   EXPECT_EQ(os::GrowBreak(1), 0U);
-  os::Unmap(start, 4096);
+  os::Unmap(start + 2 * kMiB, 4096);
   EXPECT_NE(os::GrowBreak(4096), 0U);
 }
 

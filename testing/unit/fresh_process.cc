@@ -3,6 +3,7 @@
 #include "testing/unit/fresh_process.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -32,6 +33,17 @@ struct Outcome {
 char* g_expected_line = nullptr;
 constexpr size_t kMaxLine = 4096;
 
+// Failures of the running test so far; a child inherits its parent's.
+int CountFailures() {
+  const ::testing::TestResult* result =
+      ::testing::UnitTest::GetInstance()->current_test_info()->result();
+  int failures = 0;
+  for (int i = 0; i < result->total_part_count(); ++i) {
+    failures += result->GetTestPartResult(i).failed();
+  }
+  return failures;
+}
+
 [[noreturn]] void RunChild(int output, const std::function<void()>& body) {
   dup2(output, STDOUT_FILENO);
   dup2(output, STDERR_FILENO);
@@ -39,9 +51,10 @@ constexpr size_t kMaxLine = 4096;
   const struct rlimit no_core = {0, 0};
   setrlimit(RLIMIT_CORE, &no_core);
   alarm(kHangSeconds);
+  const int failures_before = CountFailures();
   body();
   fflush(nullptr);
-  _exit(::testing::Test::HasFailure() ? 1 : 0);
+  _exit(CountFailures() > failures_before ? 1 : 0);
 }
 
 Outcome RunAndWait(const std::function<void()>& body) {
@@ -91,7 +104,7 @@ std::string Describe(const Outcome& outcome) {
 std::string FailureInFreshProcess(const std::function<void()>& body) {
   const Outcome outcome = RunAndWait([&body] {
     body();
-    EXPECT_EQ(fake_os::DamagedForeignBytes(), 0U)
+    EXPECT_TRUE(fake_os::ForeignMemoryIsIntact())
         << "the core wrote to memory of others";
     g_central_heap.Check(t_heap);
   });
@@ -103,20 +116,25 @@ void RunInFreshProcess(const std::function<void()>& body) {
   if (!failure.empty()) ADD_FAILURE() << failure;
 }
 
+std::string OutputUntilAbort(const std::function<void()>& body) {
+  const Outcome outcome = RunAndWait(body);
+  if (!WIFSIGNALED(outcome.status) || WTERMSIG(outcome.status) != SIGABRT) {
+    ADD_FAILURE() << "expected abort(), but " << Describe(outcome);
+  }
+  return outcome.output;
+}
+
 void RunUntilAbort(const std::function<void()>& body) {
   void* shared = mmap(nullptr, kMaxLine, PROT_READ | PROT_WRITE,
                       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   ASSERT_NE(shared, MAP_FAILED);
   g_expected_line = static_cast<char*>(shared);
-  const Outcome outcome = RunAndWait(body);
+  const std::string output = OutputUntilAbort(body);
   const std::string expected = g_expected_line;
   munmap(shared, kMaxLine);
   g_expected_line = nullptr;
   EXPECT_FALSE(expected.empty()) << "the body announced no line";
-  if (!WIFSIGNALED(outcome.status) || WTERMSIG(outcome.status) != SIGABRT) {
-    ADD_FAILURE() << "expected abort(), but " << Describe(outcome);
-  }
-  EXPECT_EQ(outcome.output, expected + "\n");
+  EXPECT_EQ(output, expected + "\n");
 }
 
 void ExpectLastLine(const std::string& line) {

@@ -22,8 +22,12 @@ void RunInFreshProcess(const std::function<void()>& body);
 // The same without failing the test: what there is to say, "" for success.
 std::string FailureInFreshProcess(const std::function<void()>& body);
 
-// Fails the running test unless `body` ends its process by abort() after
-// writing to stderr exactly the line that it announced by ExpectLastLine.
+// What `body` wrote to stdout and stderr until abort() ended its process; fails
+// the running test if it ends in another way.
+std::string OutputUntilAbort(const std::function<void()>& body);
+
+// The same, and that must be exactly the line that `body` announced by
+// ExpectLastLine.
 void RunUntilAbort(const std::function<void()>& body);
 
 // Within RunUntilAbort: the line (without its newline) to come.

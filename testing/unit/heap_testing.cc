@@ -3,17 +3,13 @@
 #include "testing/unit/heap_testing.h"
 
 #include <cstdlib>
+#include <memory>
 
 #include "gtest/gtest.h"
+#include "testing/contract/pattern.h"
+#include "testing/unit/fake_os.h"
 
 namespace memalloc {
-namespace {
-
-char PatternAt(size_t i, uint64_t seed) {
-  return static_cast<char>(((i + seed) * 0x9e3779b97f4a7c15) >> 56);
-}
-
-}  // namespace
 
 void CheckHeap() { g_central_heap.Check(t_heap); }
 
@@ -31,24 +27,19 @@ uint32_t CellsPerBlock(size_t size) {
 }
 
 void Fill(void* block, size_t bytes, uint64_t seed) {
-  auto* data = static_cast<char*>(block);
-  for (size_t i = 0; i < bytes; ++i) data[i] = PatternAt(i, seed);
+  contract::FillPattern(block, bytes, seed);
+}
+
+bool HasPattern(const void* block, size_t bytes, uint64_t seed, size_t filled) {
+  return contract::FindDamage(block, bytes, filled, seed) == bytes;
 }
 
 bool HasPattern(const void* block, size_t bytes, uint64_t seed) {
-  const auto* data = static_cast<const char*>(block);
-  for (size_t i = 0; i < bytes; ++i) {
-    if (data[i] != PatternAt(i, seed)) return false;
-  }
-  return true;
+  return HasPattern(block, bytes, seed, bytes);
 }
 
 bool IsZero(const void* block, size_t bytes) {
-  const auto* data = static_cast<const char*>(block);
-  for (size_t i = 0; i < bytes; ++i) {
-    if (data[i] != 0) return false;
-  }
-  return true;
+  return contract::FindNonZero(block, bytes) == bytes;
 }
 
 std::vector<void*> AllocateMany(size_t size, size_t count) {
@@ -98,5 +89,35 @@ void Worker::Run() {
     changed_.notify_all();
   }
 }
+
+void EndAndEmpty(Worker& worker) {
+  // More than are ever parked.
+  constexpr int kThreads = 32;
+  std::vector<std::unique_ptr<Worker>> others;
+  for (int i = 0; i < kThreads; ++i) {
+    others.push_back(std::make_unique<Worker>());
+    others.back()->Do([] { Free(Allocate(1)); });
+  }
+  for (auto& other : others) other->End();
+  worker.End();
+}
+
+void EmptyParkedHeaps() {
+  std::vector<void*> blocks;
+  fake_os::FailAny(1, fake_os::kForEver);
+  // Parked heaps are emptied when a small block is wanted and no granules are
+  // free; what that sets free is taken at once.
+  do {
+    while (void* block =
+               g_central_heap.AllocateLarge(1, kGranuleSize, /*zero=*/false)) {
+      blocks.push_back(block);
+    }
+    blocks.push_back(Allocate(kMaxSmallSize));
+  } while (blocks.back() != nullptr);
+  FreeAll(blocks);
+  fake_os::EndShortage();
+}
+
+uint64_t BlocksInUse() { return g_central_heap.Counts().blocks; }
 
 }  // namespace memalloc

@@ -28,10 +28,10 @@ BlockHeader* BlockOfPointer(const void* pointer);
 ThreadHeap* OwnerOf(const void* pointer);
 uint32_t CellsPerBlock(size_t size);
 
-// Writes over `bytes` bytes what depends on the place and on `seed`. HasPattern
-// says whether the first `bytes` bytes are still so; a block that moved is
-// asked with the place where it was filled.
+// Contents to recognise, as //testing/contract:pattern makes them. HasPattern
+// asks about the first `bytes` of a block that Fill was told is `filled` long.
 void Fill(void* block, size_t bytes, uint64_t seed);
+bool HasPattern(const void* block, size_t bytes, uint64_t seed, size_t filled);
 bool HasPattern(const void* block, size_t bytes, uint64_t seed);
 bool IsZero(const void* block, size_t bytes);
 
@@ -51,7 +51,7 @@ class Worker {
   // Runs `task` on the thread and returns when it is done.
   void Do(const std::function<void()>& task);
 
-  // Ends the thread; its heap is given up when this returns.
+  // Ends the thread; the core has heard of it when this returns.
   void End();
 
  private:
@@ -63,6 +63,17 @@ class Worker {
   bool is_ending_ = false;
   std::thread thread_;
 };
+
+// Ends the thread when the heaps of so many others have been parked that its
+// own is emptied: what it leaves are orphan blocks.
+void EndAndEmpty(Worker& worker);
+
+// Makes the heap give up all parked heaps' blocks, by asking for memory until
+// there is none.
+void EmptyParkedHeaps();
+
+// The heap's blocks in use.
+uint64_t BlocksInUse();
 
 }  // namespace memalloc
 

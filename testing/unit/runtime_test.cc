@@ -1,0 +1,234 @@
+// What happens once: options, the key of the links, the fork handlers; and the
+// summary that observe makes of the heap.
+
+#include "memalloc/runtime/runtime.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "memalloc/heap/allocator.h"
+#include "memalloc/heap/central_heap.h"
+#include "memalloc/heap/thread_heap.h"
+#include "memalloc/layout/free_cell.h"
+#include "memalloc/observe/summary.h"
+#include "testing/unit/fake_os.h"
+#include "testing/unit/fresh_process.h"
+#include "testing/unit/heap_testing.h"
+
+namespace memalloc {
+namespace {
+
+constexpr size_t kMiB = 1024 * 1024;
+constexpr char kStatsFile[] = "MEMALLOC_STATS_FILE";
+
+// ---- the first use ----
+
+CORE_TEST(FirstUse, MakesTheKeyOfTheLinks) {
+  EXPECT_EQ(g_link_key, 0U);
+  Allocate(1);
+  EXPECT_EQ(g_link_key >> kFreeTagShift, kFreeTag);
+  const uintptr_t key = g_link_key;
+  Worker worker;
+  worker.Do([] { Allocate(1); });
+  EXPECT_EQ(g_link_key, key) << "once";
+}
+
+CORE_TEST(Options, AreOffUnlessSet) {
+  Allocate(1);
+  EXPECT_STREQ(GetOptions().stats_file, "");
+}
+
+CORE_TEST(Options, StatsFileIsCopied) {
+  fake_os::SetEnvironment(kStatsFile, "/tmp/some file");
+  Allocate(1);
+  fake_os::SetEnvironment(kStatsFile, "/xxx");
+  EXPECT_STREQ(GetOptions().stats_file, "/tmp/some file");
+}
+
+CORE_TEST(Options, CountForNothingInAPrivilegedProgram) {
+  fake_os::SetEnvironment(kStatsFile, "/tmp/file");
+  fake_os::SetSecureExecution(true);
+  Allocate(1);
+  EXPECT_STREQ(GetOptions().stats_file, "");
+}
+
+CORE_TEST(Options, TheLongestPathIsTaken) {
+  const std::string longest = "/" + std::string(254, 'x');
+  fake_os::SetEnvironment(kStatsFile, longest);
+  Allocate(1);
+  EXPECT_EQ(GetOptions().stats_file, longest);
+}
+
+// A path that cannot be used is named on stderr and ignored.
+TEST(Options, AWrongPathIsNamed) {
+  for (const std::string& path :
+       {std::string("relative"), "/" + std::string(255, 'x')}) {
+    const std::string output = OutputUntilAbort([&] {
+      fake_os::SetEnvironment(kStatsFile, path);
+      Allocate(1);
+      EXPECT_STREQ(GetOptions().stats_file, "");
+      abort();
+    });
+    EXPECT_EQ(output,
+              "memalloc: MEMALLOC_STATS_FILE wants an absolute path of at most "
+              "255 bytes; it is ignored\n");
+  }
+}
+
+// ---- the summary ----
+
+CORE_TEST(Summary, FollowsTheHeap) {
+  const Summary none = TakeSummary();
+  EXPECT_EQ(none.live_bytes, 0U);
+  EXPECT_EQ(none.heap_bytes, 0U);
+  EXPECT_EQ(none.arenas, 0U);
+  EXPECT_EQ(none.threads, 0U);
+  EXPECT_EQ(none.rss_bytes, 1000U);
+  EXPECT_EQ(none.peak_rss_bytes, 2000U);
+
+  const std::vector<void*> cells = AllocateMany(1024, 64);  // a block
+  void* large = Allocate(3 * kMiB);
+  void* huge = Allocate(20 * kMiB);
+  const Summary full = TakeSummary();
+  EXPECT_GE(full.live_bytes, 64 * 1024 + 23 * kMiB);
+  EXPECT_LE(full.live_bytes, 64 * 1024 + 23 * kMiB + kGranuleSize);
+  EXPECT_GE(full.peak_bytes, full.live_bytes);
+  EXPECT_GE(full.heap_bytes, full.live_bytes);
+  EXPECT_EQ(full.blocks, 4U) << "cells, large, huge, and the thread heap's";
+  EXPECT_EQ(full.threads, 1U);
+
+  FreeAll(cells);
+  Free(large);
+  Free(huge);
+  const Summary after = TakeSummary();
+  EXPECT_LE(after.live_bytes, kGranuleSize);
+  EXPECT_GE(after.peak_bytes, full.live_bytes) << "a peak stays";
+  EXPECT_EQ(after.blocks, 2U);
+}
+
+// Other threads' blocks are counted while they change.
+CORE_TEST(Summary, CountsOtherThreads) {
+  Worker worker;
+  worker.Do([] { AllocateMany(1024, 640); });
+  EXPECT_GE(TakeSummary().live_bytes, 640 * 1024U);
+  EXPECT_LE(TakeSummary().live_bytes, 650 * 1024U);
+  EXPECT_EQ(TakeSummary().threads, 1U);
+}
+
+// ---- fork ----
+
+// Runs `body` in a forked child of this process, which has threads and a heap.
+void InForkedChild(const std::function<void()>& body) {
+  fflush(nullptr);
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    body();
+    CheckHeap();
+    fflush(nullptr);
+    _exit(testing::Test::HasFailure() ? 1 : 0);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
+
+CORE_TEST(Fork, TheChildGoesOnWithItsHeap) {
+  const std::vector<void*> cells = AllocateMany(64, 3000);
+  for (size_t i = 0; i < cells.size(); ++i) Fill(cells[i], 64, i);
+  void* large = Allocate(kMiB);
+  void* huge = Allocate(20 * kMiB);
+  InForkedChild([&] {
+    EXPECT_EQ(OwnerOf(cells.back()), t_heap);
+    for (size_t i = 0; i < cells.size(); ++i) {
+      ASSERT_TRUE(HasPattern(cells[i], 64, i));
+    }
+    FreeAll(cells);
+    CheckHeap();
+    Free(large);
+    Free(huge);
+    FreeAll(AllocateMany(100, 5000));
+  });
+  CheckHeap();
+  FreeAll(cells);
+}
+
+// Blocks of threads that are not in the child are written off: frees into them
+// are dropped, and nobody waits for their locks.
+CORE_TEST(Fork, OtherThreadsBlocksAreWrittenOff) {
+  std::vector<void*> cells;
+  Worker worker;
+  worker.Do([&] { cells = AllocateMany(64, 500); });
+  InForkedChild([&] {
+    FreeAll(cells);
+    CheckHeap();
+    const std::vector<void*> mine = AllocateMany(64, 2000);
+    for (void* cell : mine) {
+      ASSERT_NE(BlockOfPointer(cell), BlockOfPointer(cells[0]));
+    }
+    EXPECT_EQ(g_central_heap.Counts().thread_heaps, 1U);
+  });
+  worker.Do([&] {
+    FreeAll(cells);
+    CheckHeap();
+  });
+}
+
+// Full blocks belong to nobody, in the child as well.
+CORE_TEST(Fork, DetachedBlocksAreStillThere) {
+  std::vector<void*> cells;
+  Worker worker;
+  worker.Do([&] { cells = AllocateMany(1024, 10 * 64 + 1); });
+  InForkedChild([&] {
+    const uint64_t blocks = BlocksInUse();
+    cells.pop_back();
+    FreeAll(cells);
+    CheckHeap();
+    EXPECT_LE(BlocksInUse(), blocks - 9);
+  });
+}
+
+// The free cells of orphans may be torn, and are given up; the cells that are
+// in use can be freed.
+CORE_TEST(Fork, OrphansLoseTheirFreeCellsOnly) {
+  std::vector<void*> kept;
+  Worker worker;
+  worker.Do([&] {
+    kept = AllocateMany(64, 40);
+    for (size_t i = 0; i < 20; ++i) Free(kept[i]);
+  });
+  Worker other;  // so that there is somebody to be written off
+  other.Do([] { Allocate(64); });
+  EndAndEmpty(worker);
+  ASSERT_TRUE(BlockOfPointer(kept[30])->is_orphan);
+  InForkedChild([&] {
+    for (size_t i = 20; i < 40; ++i) Free(kept[i]);
+    CheckHeap();
+    AllocateMany(64, 3000);
+    CheckHeap();
+  });
+}
+
+CORE_TEST(Fork, TheChildForksAgain) {
+  const std::vector<void*> cells = AllocateMany(64, 100);
+  Worker worker;
+  worker.Do([] { Allocate(64); });
+  InForkedChild([&] {
+    InForkedChild([&] {
+      FreeAll(cells);
+      AllocateMany(200, 1000);
+    });
+    FreeAll(cells);
+  });
+}
+
+}  // namespace
+}  // namespace memalloc
