@@ -70,8 +70,15 @@ MEMALLOC_FAST bool IsLiveCell(uintptr_t address) {
 bool IsFreeCell(const BlockHeader* block, const FreeCell* cell) {
   if (!cell->HasFreeTag()) return false;
   const uintptr_t next = cell->Next(g_link_key);
-  return next == 0 || (IsInBlock(block, next) &&
-                       (next - BlockStart(block)) % block->cell_size == 0);
+  const bool is_link =
+      next == 0 || (IsInBlock(block, next) &&
+                    (next - BlockStart(block)) % block->cell_size == 0);
+  if (!is_link) return false;
+  // Bytes that the program moved may look like a link; in a block of our own
+  // the lists tell for sure.
+  ThreadHeap* heap = t_heap;
+  return block->owner.load(std::memory_order_acquire) != heap ||
+         heap->IsListed(block, cell);
 }
 
 void FreeCellOfBlock(BlockHeader* block, FreeCell* cell) {

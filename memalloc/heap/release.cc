@@ -62,6 +62,22 @@ void ThreadHeap::Retire(BlockHeader* block) {
   DrainInbox();
 }
 
+bool ThreadHeap::IsListed(const BlockHeader* block, const FreeCell* cell) {
+  DrainInbox();
+  const uintptr_t lists[] = {
+      block->free_list,
+      current_[block->size_class] == block ? AddressOf(bins_[block->size_class])
+                                           : 0,
+  };
+  for (uintptr_t next : lists) {
+    for (uint32_t i = 0; i < block->capacity && IsInBlock(block, next); ++i) {
+      if (next == AddressOf(cell)) return true;
+      next = CellAt(next)->Next(key_);
+    }
+  }
+  return false;
+}
+
 bool ThreadHeap::ReleaseEmptyBlocks() {
   bool any = false;
   Flush();

@@ -76,6 +76,10 @@ class alignas(MEMALLOC_CACHE_LINE) ThreadHeap {
     if (MEMALLOC_UNLIKELY(--block->countdown == 0)) OnCountdown(block);
   }
 
+  // Whether the cell is in the block's free list or in the bin that it fills;
+  // the block is this heap's.
+  bool IsListed(const BlockHeader* block, const FreeCell* cell);
+
   // Frees a cell of anybody's small block.
   MEMALLOC_SLOW void Free(BlockHeader* block, FreeCell* cell);
 

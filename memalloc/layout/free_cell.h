@@ -1,10 +1,11 @@
 // A free cell and its link to the next one. Layer: layout.
 //
 // The first word of a free cell holds the next cell of its list, exclusive-or
-// the process's key. The key's upper 16 bits are a constant tag and no address
-// has bits there, so a free cell can be told from a live one by a compare of
-// its upper two bytes, and a link that a stray write changed does not decode
-// to an address of the same block.
+// the process's key and the cell's own address. The key's upper 16 bits are a
+// constant tag and no address has bits there, so a free cell can be told from a
+// live one by a compare of its upper two bytes. A link that a stray write
+// changed does not decode to an address of the same block, and neither does one
+// that the program copied elsewhere.
 
 #ifndef MEMALLOC_LAYOUT_FREE_CELL_H_
 #define MEMALLOC_LAYOUT_FREE_CELL_H_
@@ -22,9 +23,11 @@ inline constexpr uint16_t kFreeTag = 0x9d5b;
 struct FreeCell {
   uintptr_t link;
 
-  MEMALLOC_FAST uintptr_t Next(uintptr_t key) const { return link ^ key; }
+  MEMALLOC_FAST uintptr_t Next(uintptr_t key) const {
+    return link ^ key ^ reinterpret_cast<uintptr_t>(this);
+  }
   MEMALLOC_FAST void SetNext(uintptr_t next, uintptr_t key) {
-    link = next ^ key;
+    link = next ^ key ^ reinterpret_cast<uintptr_t>(this);
   }
   // Whether the cell may be free: true for every free one, and for one in
   // 65,536 words of random data.
