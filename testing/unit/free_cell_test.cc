@@ -70,24 +70,33 @@ TEST(FreeCell, RandomDataHasTheTagOnceIn65536) {
   EXPECT_LT(tagged, 64);  // 16 expected
 }
 
-// A write of any value over any one byte that changes it: the result is in
-// another granule, or no multiple of the cell's alignment, or stays inside the
-// granule only if one of its two lowest bytes was hit.
+// A write of any value over any one byte but the lowest two leads out of the
+// granule, and so does what programs write there.
 TEST(FreeCell, AChangedLinkLeavesTheBlock) {
   const uintptr_t key = MakeLinkKey(0x0123456789abcdef);
   FreeCell cell;
   cell.SetNext(kBlock + 64, key);
+  const uintptr_t link = cell.link;
   for (unsigned byte = 2; byte < 8; ++byte) {
     for (uintptr_t value = 1; value < 256; ++value) {
-      FreeCell changed = {cell.link ^ value << 8 * byte};
-      ASSERT_NE(changed.Next(key) >> kGranuleShift, kBlock >> kGranuleShift);
+      cell.link = link ^ value << 8 * byte;
+      ASSERT_NE(cell.Next(key) >> kGranuleShift, kBlock >> kGranuleShift);
     }
   }
-  // What programs write there: zero, pointers, small numbers.
   for (const uintptr_t value : {uintptr_t{0}, kBlock + 64, uintptr_t{1}}) {
-    const FreeCell changed = {value};
-    EXPECT_NE(changed.Next(key) >> kGranuleShift, kBlock >> kGranuleShift);
+    cell.link = value;
+    EXPECT_NE(cell.Next(key) >> kGranuleShift, kBlock >> kGranuleShift);
   }
+}
+
+// A program that copies a freed cell's bytes does not make a free cell.
+TEST(FreeCell, ACopiedLinkLeadsElsewhere) {
+  const uintptr_t key = MakeLinkKey(0x0123456789abcdef);
+  FreeCell cells[2];
+  cells[0].SetNext(kBlock + 64, key);
+  cells[1] = cells[0];
+  EXPECT_EQ(cells[0].Next(key), kBlock + 64);
+  EXPECT_NE(cells[1].Next(key), kBlock + 64);
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 // Threads that end: what becomes of their heaps and blocks, and what they still
 // do when their heap is gone.
 
-#include <limits.h>
 #include <pthread.h>
 
 #include <functional>
@@ -166,7 +165,7 @@ CORE_TEST(ThreadExit, AnOrphanWithAnOwnerIsPassedOver) {
 // ---- after the heap is gone ----
 
 // A key made after the core's own: in each round of destructors its turn comes
-// later, so that in the last one the heap is gone.
+// later, so that it sees the heap go.
 class LateKey {
  public:
   LateKey() {
@@ -177,15 +176,11 @@ class LateKey {
   LateKey(const LateKey&) = delete;
   LateKey& operator=(const LateKey&) = delete;
 
-  // Runs `early` on a new thread, and `late` on the same one when its heap is
-  // gone; the thread has ended when this returns.
+  // Runs `early` on a new thread, which must make a heap, and `late` on the
+  // same one when its heap is gone; the thread has ended when this returns.
   void Run(const std::function<void()>& early,
            const std::function<void()>& late) {
-    bool was_late = false;
-    Task task = {key_, PTHREAD_DESTRUCTOR_ITERATIONS - 1, [&] {
-                   was_late = true;
-                   late();
-                 }};
+    Task task = {key_, late, false};
     {
       Worker worker;
       worker.Do([&] {
@@ -193,23 +188,24 @@ class LateKey {
         EXPECT_EQ(pthread_setspecific(key_, &task), 0);
       });
     }
-    EXPECT_TRUE(was_late);
+    EXPECT_TRUE(task.is_done) << "the heap was never gone";
   }
 
  private:
   struct Task {
     pthread_key_t key;
-    int rounds_left;
-    std::function<void()> late;
+    const std::function<void()>& late;
+    bool is_done;
   };
 
   static void OnExit(void* argument) {
     auto* task = static_cast<Task*>(argument);
-    if (task->rounds_left-- > 0) {
-      pthread_setspecific(task->key, task);
-    } else {
-      task->late();
+    if (t_heap != &g_gone_heap) {
+      pthread_setspecific(task->key, task);  // another round
+      return;
     }
+    task->late();
+    task->is_done = true;
   }
 
   pthread_key_t key_;
@@ -222,7 +218,6 @@ CORE_TEST(GoneHeap, StillAllocatesAndFrees) {
   const uint64_t heaps = g_central_heap.Counts().thread_heaps;
   key.Run([&] { early = AllocateMany(kSize, 50); },
           [&] {
-            ASSERT_EQ(t_heap, &g_gone_heap);
             FreeAll(early);
             CheckHeap();
             for (const size_t size : {size_t{1}, kSize, size_t{5000},
@@ -254,7 +249,6 @@ CORE_TEST(GoneHeap, HandsOutDistinctCells) {
   std::vector<void*> cells;
   key.Run([] { Free(Allocate(1)); },
           [&] {
-            ASSERT_EQ(t_heap, &g_gone_heap);
             // More than two blocks; some are freed and handed out again.
             for (uint64_t i = 0; i < 2500; ++i) {
               cells.push_back(Allocate(kSize));
@@ -289,7 +283,6 @@ CORE_TEST(GoneHeap, FreesIntoBlocksOfEveryKindOfOwner) {
   const uint64_t blocks = BlocksInUse();
   key.Run([] { Free(Allocate(1)); },
           [&] {
-            ASSERT_EQ(t_heap, &g_gone_heap);
             FreeAll(mine);
             CheckHeap();
             FreeAll(detached);
