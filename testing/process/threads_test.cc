@@ -22,6 +22,7 @@
 #include <thread>
 #include <vector>
 
+#include "testing/contract/allocator_in_charge.h"
 #include "testing/contract/pattern.h"
 #include "testing/contract/process_memory.h"
 #include "testing/process/blocks.h"
@@ -64,7 +65,8 @@ void TenThousandShortThreads() {
   const size_t resident = ResidentBytes();
   Note("resident after 1,000 threads: %zu MiB, after 10,000: %zu MiB",
        MiB(resident_early), MiB(resident));
-  REQUIRE(resident < resident_early + 64 * kMiB);
+  // libc's figure is there to compare with: it varies with the load.
+  REQUIRE(!contract::kExpectMemalloc || resident < resident_early + 64 * kMiB);
   for (auto& blocks : left) {
     for (Block& block : blocks) ReleaseBlock(&block);
   }
@@ -176,7 +178,8 @@ void MemoryOfDeadThreadsIsReused() {
       "after 4 rounds",
       MiB(resident_once), MiB(ResidentBytes()));
   REQUIRE(contract::PeakResidentBytes() < 6 * kTotal);
-  REQUIRE(ResidentBytes() < resident_once + 32 * kMiB);
+  REQUIRE(!contract::kExpectMemalloc ||
+          ResidentBytes() < resident_once + 32 * kMiB);
 }
 
 // --- tiny stacks --------------------------------------------------------
