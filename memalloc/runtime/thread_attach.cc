@@ -21,7 +21,20 @@ namespace {
 bool g_has_key;
 pthread_key_t g_key;
 
-MEMALLOC_TLS int t_rounds_left = PTHREAD_DESTRUCTOR_ITERATIONS - 1;
+// Rounds of destructors to let pass. ThreadSanitizer ends a thread in the last
+// one, after which nothing that it instruments may run.
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define MEMALLOC_LAST_ROUND_IS_TAKEN 1
+#endif
+#endif
+#ifdef MEMALLOC_LAST_ROUND_IS_TAKEN
+constexpr int kRoundsToWait = PTHREAD_DESTRUCTOR_ITERATIONS - 2;
+#else
+constexpr int kRoundsToWait = PTHREAD_DESTRUCTOR_ITERATIONS - 1;
+#endif
+
+MEMALLOC_TLS int t_rounds_left = kRoundsToWait;
 
 void OnThreadExit(void* heap) {
   if (t_rounds_left > 0) {
