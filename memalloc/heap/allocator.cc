@@ -70,12 +70,12 @@ MEMALLOC_FAST bool IsLiveCell(uintptr_t address) {
 bool IsFreeCell(const BlockHeader* block, const FreeCell* cell) {
   if (!cell->HasFreeTag()) return false;
   const uintptr_t next = cell->Next(g_link_key);
-  const bool is_link =
-      next == 0 || (IsInBlock(block, next) &&
-                    (next - BlockStart(block)) % block->cell_size == 0);
+  if (next == 0) return true;  // no moved bytes decode to the end of a list
+  const bool is_link = IsInBlock(block, next) &&
+                       (next - BlockStart(block)) % block->cell_size == 0;
   if (!is_link) return false;
-  // Bytes that the program moved may look like a link; in a block of our own
-  // the lists tell for sure.
+  // Bytes that the program moved may look like another link; in a block of our
+  // own the lists tell for sure.
   ThreadHeap* heap = t_heap;
   return block->owner.load(std::memory_order_acquire) != heap ||
          heap->IsListed(block, cell);

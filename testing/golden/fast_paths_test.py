@@ -115,7 +115,9 @@ class CountingTest(unittest.TestCase):
         self.assertEqual(len(path), 1)
 
     def test_conditional_jumps_are_not_taken(self):
-        path = self.path("test %rax,%rax", "je 13 <f+0x3>", "ret", "mov $1,%rax")
+        path = self.path(
+            "test %rax,%rax", "je 13 <f+0x3>", "ret", "mov $1,%rax"
+        )
         self.assertEqual(tuple(fast_paths.count(path)), (3, 0, 0, 1))
 
     def test_jumps_within_the_function_are_followed(self):

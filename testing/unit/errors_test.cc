@@ -355,6 +355,57 @@ TEST(OverwrittenLink, InABlockOfManyGranules) {
   });
 }
 
+// Freed by another thread, written to on its way to the owner. What leads to
+// the rest of such a batch stands in the cell that was freed first.
+TEST(OverwrittenLink, OnItsWayBetweenThreads) {
+  for (const size_t word : {0, 1}) {
+    SCOPED_TRACE(word);
+    RunUntilAbort([word] {
+      const std::vector<void*> cells = AllocateMany(64, 20);
+      Worker worker;
+      worker.Do([&] {
+        Allocate(64);
+        FreeAll(cells);
+      });
+      worker.End();
+      static_cast<uintptr_t*>(cells[0])[word] = 0x4141414141414141;
+      ExpectOverwrittenLink(cells[0]);
+      AllocateMany(5000, 100);
+    });
+  }
+}
+
+TEST(OverwrittenLink, InTheBinOfAThreadThatEnds) {
+  RunUntilAbort([] {
+    Worker worker;
+    worker.Do([] {
+      auto* cell = static_cast<char*>(Allocate(64));
+      // The cell after next: it waits in the bin.
+      auto* waiting = reinterpret_cast<uintptr_t*>(cell + 2 * 64);
+      *waiting = 0x4141414141414141;
+      ExpectOverwrittenLink(waiting);
+    });
+    EndAndEmpty(worker);
+  });
+}
+
+TEST(OverwrittenLink, SeenByAThreadWithoutAHeap) {
+  RunUntilAbort([] {
+    std::vector<void*> cells;
+    Worker worker;
+    worker.Do([&] {
+      cells = AllocateMany(64, 20);
+      FreeAll({cells[3], cells[4]});
+    });
+    EndAndEmpty(worker);
+    ASSERT_TRUE(BlockOfPointer(cells[0])->is_orphan);
+    auto* first = CellAt(BlockOfPointer(cells[0])->free_list);
+    first->link = 0x4141414141414141;
+    ExpectOverwrittenLink(first);
+    g_central_heap.AllocateCell(SizeClassOf(64));
+  });
+}
+
 // ---- re-entry ----
 
 // A signal handler that calls malloc inside of malloc is told so.

@@ -1,0 +1,196 @@
+// The real kernel behind os.h: what the fake one promises is what os.cc does.
+// Errno stays as it was, whatever happens.
+
+#include "memalloc/os/os.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include "gtest/gtest.h"
+#include "memalloc/base/check.h"
+
+namespace memalloc {
+namespace {
+
+constexpr size_t kMiB = 1024 * 1024;
+
+// Bytes that nothing can hold.
+constexpr size_t kTooMuch = size_t{1} << 60;
+
+class OsTest : public ::testing::Test {
+ protected:
+  OsTest() { errno = 4711; }
+  ~OsTest() override { EXPECT_EQ(errno, 4711); }
+
+  static char* At(uintptr_t address) {
+    return reinterpret_cast<char*>(address);
+  }
+  // Whether memory can be read, asked without a fault.
+  static bool IsReadable(uintptr_t address) {
+    const int saved = errno;
+    int ends[2];
+    EXPECT_EQ(pipe(ends), 0);
+    const bool readable = write(ends[1], At(address), 1) == 1;
+    close(ends[0]);
+    close(ends[1]);
+    errno = saved;
+    return readable;
+  }
+};
+
+TEST_F(OsTest, PageSizeIsTheKernels) {
+  EXPECT_EQ(os::PageSize(), static_cast<size_t>(sysconf(_SC_PAGESIZE)));
+}
+
+TEST_F(OsTest, RandomWordIsTheProcesss) {
+  EXPECT_EQ(os::RandomWord(), os::RandomWord());
+  EXPECT_NE(os::RandomWord(), 0U);
+}
+
+TEST_F(OsTest, ProgramsHaveNoMoreRightsThanTheirCallers) {
+  EXPECT_FALSE(os::SecureExecution());
+}
+
+TEST_F(OsTest, EnvironmentIsReadByWholeNames) {
+  setenv("MEMALLOC_OS_TEST", "a value=1", 1);
+  EXPECT_STREQ(os::Environment("MEMALLOC_OS_TEST"), "a value=1");
+  EXPECT_EQ(os::Environment("MEMALLOC_OS_TES"), nullptr);
+  EXPECT_EQ(os::Environment("MEMALLOC_OS_TEST2"), nullptr);
+  setenv("MEMALLOC_OS_TEST", "", 1);
+  EXPECT_STREQ(os::Environment("MEMALLOC_OS_TEST"), "");
+  unsetenv("MEMALLOC_OS_TEST");
+  EXPECT_EQ(os::Environment("MEMALLOC_OS_TEST"), nullptr);
+}
+
+TEST_F(OsTest, BreakRisesAndFalls) {
+  // The C library's malloc has the break too; none of it is called in between.
+  const uintptr_t start = os::CurrentBreak();
+  const uintptr_t grown = os::GrowBreak(kMiB);
+  const uintptr_t top = os::CurrentBreak();
+  if (grown != 0) memset(At(grown), 1, kMiB);
+  const bool wrong_top = os::LowerBreak(top - 1, 4096);
+  const bool too_much = os::GrowBreak(kTooMuch) != 0;
+  const bool negative = os::GrowBreak(SIZE_MAX - 4095) != 0;
+  const uintptr_t still = os::CurrentBreak();
+  const bool lowered = os::LowerBreak(top, kMiB);
+  const uintptr_t end = os::CurrentBreak();
+  EXPECT_EQ(grown, start);
+  EXPECT_EQ(top, start + kMiB);
+  EXPECT_FALSE(wrong_top);
+  EXPECT_FALSE(too_much);
+  EXPECT_FALSE(negative) << "would shrink";
+  EXPECT_EQ(still, top);
+  EXPECT_TRUE(lowered);
+  EXPECT_EQ(end, start);
+}
+
+TEST_F(OsTest, ReservedMemoryIsUsableOnceItIsCommitted) {
+  const uintptr_t start = os::Reserve(4 * kMiB, 0);
+  ASSERT_NE(start, 0U);
+  EXPECT_FALSE(IsReadable(start));
+  ASSERT_TRUE(os::Commit(start + kMiB, kMiB));
+  EXPECT_FALSE(IsReadable(start + kMiB - 1));
+  EXPECT_FALSE(IsReadable(start + 2 * kMiB));
+  EXPECT_EQ(*At(start + kMiB), 0);
+  memset(At(start + kMiB), 1, kMiB);
+  os::Unmap(start, 4 * kMiB);
+  EXPECT_FALSE(IsReadable(start + kMiB));
+}
+
+TEST_F(OsTest, ReserveHonoursTheHintWherePossible) {
+  const uintptr_t first = os::Reserve(4 * kMiB, 0);
+  os::Unmap(first, kMiB);
+  EXPECT_EQ(os::Reserve(kMiB, first), first);
+  const uintptr_t taken = os::Reserve(kMiB, first + kMiB);
+  EXPECT_NE(taken, 0U);
+  EXPECT_NE(taken, first + kMiB);
+  os::Unmap(taken, kMiB);
+  os::Unmap(first, 4 * kMiB);
+}
+
+TEST_F(OsTest, WhatCannotBeFails) {
+  EXPECT_EQ(os::Reserve(kTooMuch, 0), 0U);
+  const uintptr_t start = os::Reserve(kMiB, 0);
+  EXPECT_FALSE(os::Commit(start, kTooMuch));
+  EXPECT_FALSE(os::RemapInPlace(start, kMiB, kTooMuch));
+  os::Unmap(start, kMiB);
+  os::Unmap(start + 1, kMiB);  // cannot be; nothing is heard of it
+}
+
+TEST_F(OsTest, MappingsGrowInPlaceIntoFreeSpaceOnly) {
+  const uintptr_t start = os::Reserve(4 * kMiB, 0);
+  ASSERT_TRUE(os::Commit(start, kMiB));
+  memset(At(start), 1, kMiB);
+  EXPECT_FALSE(os::RemapInPlace(start, kMiB, 2 * kMiB));
+  os::Unmap(start + kMiB, 3 * kMiB);
+  ASSERT_TRUE(os::RemapInPlace(start, kMiB, 2 * kMiB));
+  EXPECT_EQ(*At(start + kMiB - 1), 1);
+  EXPECT_EQ(*At(start + kMiB), 0);
+  os::Unmap(start, 2 * kMiB);
+}
+
+TEST_F(OsTest, MappingsMoveWithTheirContents) {
+  const uintptr_t start = os::Reserve(kMiB, 0);
+  ASSERT_TRUE(os::Commit(start, kMiB));
+  memset(At(start), 1, kMiB);
+  const uintptr_t target = os::Reserve(3 * kMiB, 0);
+  ASSERT_TRUE(os::RemapTo(start, kMiB, 2 * kMiB, target));
+  EXPECT_FALSE(IsReadable(start));
+  EXPECT_EQ(*At(target), 1);
+  EXPECT_EQ(*At(target + kMiB - 1), 1);
+  EXPECT_EQ(*At(target + kMiB), 0);
+  EXPECT_FALSE(IsReadable(target + 2 * kMiB));
+  EXPECT_FALSE(os::RemapTo(start, kMiB, kMiB, target)) << "nothing is there";
+  os::Unmap(target, 3 * kMiB);
+}
+
+TEST_F(OsTest, ResidentSizeFollowsTheProcess) {
+  const os::ResidentSize before = os::GetResidentSize();
+  EXPECT_GT(before.now, 0U);
+  EXPECT_GE(before.peak, before.now);
+  const uintptr_t start = os::Reserve(64 * kMiB, 0);
+  ASSERT_TRUE(os::Commit(start, 64 * kMiB));
+  memset(At(start), 1, 64 * kMiB);
+  const os::ResidentSize after = os::GetResidentSize();
+  EXPECT_GE(after.now, before.now + 32 * kMiB);
+  EXPECT_GE(after.peak, after.now);
+  os::Unmap(start, 64 * kMiB);
+}
+
+TEST_F(OsTest, AppendsToFiles) {
+  const std::string path = std::string(testing::TempDir()) + "/appended";
+  unlink(path.c_str());
+  errno = 4711;
+  os::AppendToFile(path.c_str(), "one\n", 4);
+  os::AppendToFile(path.c_str(), "two\n", 4);
+  std::ostringstream text;
+  text << std::ifstream(path).rdbuf();
+  EXPECT_EQ(text.str(), "one\ntwo\n");
+  os::AppendToFile("/no such folder/file", "x", 1);
+  errno = 4711;
+}
+
+TEST_F(OsTest, NamesTheProcess) {
+  EXPECT_EQ(os::ProcessId(), getpid());
+  EXPECT_STREQ(os::ProgramName(), program_invocation_short_name);
+}
+
+TEST_F(OsTest, DiesWithTheLine) {
+  EXPECT_EXIT(
+      {
+        LineBuffer line;
+        line.Text("a line").EndLine();
+        Die(line);
+      },
+      testing::KilledBySignal(SIGABRT), "^a line\n$");
+}
+
+}  // namespace
+}  // namespace memalloc
