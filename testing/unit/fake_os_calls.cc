@@ -1,11 +1,12 @@
 // The core's side of the fake kernel: what memalloc/os/os.h declares.
 //
 // Growth of a mapping in place works where the books say that the pages behind
-// are free; a move copies. Actions of Before and After run without the lock.
+// are free. Actions of Before and After run without the lock.
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "memalloc/base/check.h"
@@ -74,6 +75,25 @@ class Entry {
   std::unique_lock<std::mutex> lock_;
   bool refused_;
 };
+
+// Pages move with what they hold; `start` stays mapped. The kernel does it
+// without looking at them (since 5.7, within one of its own mappings), else
+// they are copied, but for those that hold nothing.
+void MovePages(uintptr_t start, size_t bytes, uintptr_t target) {
+  void* to = reinterpret_cast<void*>(target);
+  if (mremap(reinterpret_cast<void*>(start), bytes, bytes,
+             MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP,
+             to) != MAP_FAILED) {
+    return;
+  }
+  Protect(target, bytes);
+  static constexpr char kZeros[4096] = {};
+  for (size_t i = 0; i < bytes; i += sizeof(kZeros)) {
+    const void* from = reinterpret_cast<const void*>(start + i);
+    if (memcmp(from, kZeros, sizeof(kZeros)) == 0) continue;
+    memcpy(reinterpret_cast<void*>(target + i), from, sizeof(kZeros));
+  }
+}
 
 // Room for a new mapping; the caller holds the lock.
 uintptr_t FindPlace(const State& state, size_t bytes, uintptr_t hint) {
@@ -233,16 +253,9 @@ bool RemapTo(uintptr_t start, size_t old_bytes, size_t new_bytes,
   if (new_bytes > old_bytes && !entry.MayHave(new_bytes - old_bytes)) {
     return false;
   }
+  fake_os::MovePages(start, Min(old_bytes, new_bytes), target);
   fake_os::Protect(target, new_bytes);
   state.mappings.Set(target, new_bytes, PageState::kCommitted);
-  // Pages that hold nothing are not made.
-  static constexpr char kZeros[4096] = {};
-  const size_t kept = Min(old_bytes, new_bytes);
-  for (size_t i = 0; i < kept; i += sizeof(kZeros)) {
-    const void* from = reinterpret_cast<const void*>(start + i);
-    if (memcmp(from, kZeros, sizeof(kZeros)) == 0) continue;
-    memcpy(reinterpret_cast<void*>(target + i), from, sizeof(kZeros));
-  }
   fake_os::Forget(start, old_bytes);
   state.mappings.Set(start, old_bytes, PageState::kFree);
   return true;
