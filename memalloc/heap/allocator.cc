@@ -65,20 +65,14 @@ MEMALLOC_FAST bool IsLiveCell(uintptr_t address) {
   return address % kMinAlignment == 0 && !CellAt(address)->HasFreeTag();
 }
 
-// A cell that holds a link of a free list, if its block is one of ours. Live
-// data looks the same once in 2^40 times at most.
+// A cell that holds a link of a free list, or of a batch. Live data looks the
+// same once in 2^40 times at most.
 bool IsFreeCell(const BlockHeader* block, const FreeCell* cell) {
   if (!cell->HasFreeTag()) return false;
-  const uintptr_t next = cell->Next(g_link_key);
-  if (next == 0) return true;  // no moved bytes decode to the end of a list
-  const bool is_link = IsInBlock(block, next) &&
-                       (next - BlockStart(block)) % block->cell_size == 0;
-  if (!is_link) return false;
-  // Bytes that the program moved may look like another link; in a block of our
-  // own the lists tell for sure.
-  ThreadHeap* heap = t_heap;
-  return block->owner.load(std::memory_order_acquire) != heap ||
-         heap->IsListed(block, cell);
+  const uintptr_t next = cell->Next(block->link_key);
+  if (next == 0) return true;
+  return IsInBlock(block, next) &&
+         (next - BlockStart(block)) % block->cell_size == 0;
 }
 
 void FreeCellOfBlock(BlockHeader* block, FreeCell* cell) {
@@ -88,12 +82,12 @@ void FreeCellOfBlock(BlockHeader* block, FreeCell* cell) {
   ThreadHeap* owner = block->owner.load(std::memory_order_acquire);
   Batch* batch = Batch::At(AddressOf(cell));
   if (owner != nullptr) {
-    batch->Seal(cell, 1);
+    batch->Seal(block, cell, 1);
     if (owner->Receive(batch, batch)) return;
   }
   heap = AttachThread();
   if (heap != nullptr) return heap->Free(block, cell);
-  batch->Seal(cell, 1);
+  batch->Seal(block, cell, 1);
   g_central_heap.FreeBatchOf(block, batch);
 }
 

@@ -8,7 +8,8 @@
 //   word 0: the list's first cell
 //   word 1: the next batch of the inbox, and the number of cells in the upper
 //           16 bits
-// both exclusive-or the key, like all links. A cell has room for two words.
+// exclusive-or the block's key and the process's key. A cell has room for two
+// words.
 
 #ifndef MEMALLOC_HEAP_BATCH_H_
 #define MEMALLOC_HEAP_BATCH_H_
@@ -30,15 +31,15 @@ class Batch {
   uintptr_t Address() const { return reinterpret_cast<uintptr_t>(this); }
   FreeCell* anchor() { return &first_; }
 
-  // Makes the batch of `cells` cells from `first` up to this one.
-  void Seal(FreeCell* first, uint32_t cells) {
-    first_.SetNext(AddressOf(first), g_link_key);
+  // Makes the batch of `cells` cells of the block from `first` up to this one.
+  void Seal(const BlockHeader* block, FreeCell* first, uint32_t cells) {
+    first_.SetNext(AddressOf(first), block->link_key);
     rest_ = (uintptr_t{cells} << kFreeTagShift) ^ g_link_key;
   }
 
   // The first cell; dies if the anchor was overwritten.
   FreeCell* CheckedFirst(const BlockHeader* block) const {
-    const uintptr_t first = first_.Next(g_link_key);
+    const uintptr_t first = first_.Next(block->link_key);
     if (!IsInBlock(block, first) || cells() > block->carved) {
       DieOfOverwrittenLink(&first_);
     }

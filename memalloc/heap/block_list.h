@@ -15,22 +15,26 @@ class BlockList {
   constexpr BlockList() = default;
 
   BlockHeader* first() const { return first_; }
+  static BlockHeader* Next(const BlockHeader* block) {
+    return BlockNumbered(block->next);
+  }
   bool empty() const { return first_ == nullptr; }
 
   void PushFront(BlockHeader* block) {
-    block->prev = nullptr;
-    block->next = first_;
-    if (first_ != nullptr) first_->prev = block;
+    block->prev = 0;
+    block->next = NumberOf(first_);
+    if (first_ != nullptr) first_->prev = NumberOf(block);
     first_ = block;
   }
 
   void Remove(BlockHeader* block) {
-    if (block->prev != nullptr) {
-      block->prev->next = block->next;
+    BlockHeader* next = Next(block);
+    if (block->prev != 0) {
+      BlockNumbered(block->prev)->next = block->next;
     } else {
-      first_ = block->next;
+      first_ = next;
     }
-    if (block->next != nullptr) block->next->prev = block->prev;
+    if (next != nullptr) next->prev = block->prev;
   }
 
   BlockHeader* PopFront() {

@@ -53,10 +53,20 @@ BlockHeader* CentralHeap::AllocateSmallBlock(SizeClass size_class,
       const LockHolder holder(lock_);
       BlockHeader* block = ClaimOrphan(size_class, owner);
       if (block == nullptr) block = MakeSmallBlock(size_class, owner);
-      if (block != nullptr) return block;
+      if (block != nullptr) {
+        CountWanted(size_class, 1);
+        return block;
+      }
     }
     if (!CallInReserves()) return nullptr;
   }
+}
+
+void CentralHeap::CountWanted(SizeClass size_class, int change) {
+  const int now = wanted_[size_class].load(std::memory_order_relaxed) + change;
+  if (now < 0 || now > kMaxWanted) return;
+  wanted_[size_class].store(static_cast<uint8_t>(now),
+                            std::memory_order_relaxed);
 }
 
 BlockHeader* CentralHeap::MakeSmallBlock(SizeClass size_class,
@@ -77,6 +87,7 @@ BlockHeader* CentralHeap::MakeSmallBlock(SizeClass size_class,
   block->capacity = static_cast<uint16_t>(granules * kGranuleSize / cell_size);
   block->carved = 0;
   block->free_list = 0;
+  block->link_key = BlockLinkKey(g_link_key, ++link_keys_made_);
   block->countdown = block->free_base = 0;
   // Nobody else knows the block yet: its first cell is published by whatever
   // the program hands it over with.

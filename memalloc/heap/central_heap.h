@@ -21,6 +21,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <atomic>
+
 #include "memalloc/base/attributes.h"
 #include "memalloc/base/lock.h"
 #include "memalloc/heap/free_runs.h"
@@ -57,6 +59,13 @@ class CentralHeap {
   // on: an orphan, or a new one. Null when memory is short.
   BlockHeader* AllocateSmallBlock(SizeClass size_class, ThreadHeap* owner)
       MEMALLOC_EXCLUDES(lock_);
+
+  // Whether threads took more blocks of the class than others offered.
+  bool WantsBlock(SizeClass size_class) const {
+    return wanted_[size_class].load(std::memory_order_relaxed) != 0;
+  }
+  // Takes a block with cells to hand out that the caller owns and can spare.
+  void OfferBlock(BlockHeader* block) MEMALLOC_EXCLUDES(lock_);
 
   // Takes back an empty block that the caller owns.
   void ReleaseSmallBlock(BlockHeader* block) MEMALLOC_EXCLUDES(lock_);
@@ -154,6 +163,7 @@ class CentralHeap {
   void GiveUpBlock(BlockHeader* block) MEMALLOC_REQUIRES(lock_);
   void WriteOffOrphans() MEMALLOC_REQUIRES(lock_);
 
+  void CountWanted(SizeClass size_class, int change) MEMALLOC_REQUIRES(lock_);
   BlockHeader* MakeSmallBlock(SizeClass size_class, ThreadHeap* owner)
       MEMALLOC_REQUIRES(lock_);
   void FreeSmallBlock(BlockHeader* block) MEMALLOC_REQUIRES(lock_);
@@ -200,7 +210,11 @@ class CentralHeap {
   // The mapped arena that still has room to commit.
   ArenaHeader* mapped_arena_ MEMALLOC_GUARDED_BY(lock_) = nullptr;
 
-  uint32_t orphans_[kNumSizeClasses] MEMALLOC_GUARDED_BY(lock_) = {};
+  BlockNumber orphans_[kNumSizeClasses] MEMALLOC_GUARDED_BY(lock_) = {};
+  // Blocks that threads took, less those that others offered, from 0 to
+  // kMaxWanted. Written under the lock, read by anybody as a hint.
+  static constexpr int kMaxWanted = 4;
+  std::atomic<uint8_t> wanted_[kNumSizeClasses] = {};
 
   ThreadHeap* heaps_ MEMALLOC_GUARDED_BY(lock_) = nullptr;
   // Heaps without a thread: parked ones still own blocks and hold cells in
@@ -210,9 +224,9 @@ class CentralHeap {
   ThreadHeap* idle_heaps_ MEMALLOC_GUARDED_BY(lock_) = nullptr;
   uintptr_t metadata_ MEMALLOC_GUARDED_BY(lock_) = 0;
   uintptr_t metadata_end_ MEMALLOC_GUARDED_BY(lock_) = 0;
-  uint32_t heaps_made_ MEMALLOC_GUARDED_BY(lock_) = 0;
 
   uint64_t arena_count_ MEMALLOC_GUARDED_BY(lock_) = 0;
+  uint64_t link_keys_made_ MEMALLOC_GUARDED_BY(lock_) = 0;
   // Backed by memory in arenas, and spanned by huge blocks in use.
   uint64_t backed_granules_ MEMALLOC_GUARDED_BY(lock_) = 0;
   uint64_t huge_granules_ MEMALLOC_GUARDED_BY(lock_) = 0;

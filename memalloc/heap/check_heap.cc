@@ -37,7 +37,7 @@ void CentralHeap::Check(const ThreadHeap* mine) {
   for (unsigned c = 0; c < kNumSizeClasses; ++c) {
     uint32_t prev = 0;
     for (uint32_t number = orphans_[c]; number != 0;) {
-      BlockHeader* block = HeaderOf(uintptr_t{number} << kGranuleShift);
+      BlockHeader* block = BlockNumbered(number);
       MEMALLOC_CHECK(block->status == BlockStatus::kSmall, block);
       MEMALLOC_CHECK(block->is_orphan && block->size_class == c, block);
       MEMALLOC_CHECK(block->orphan_prev == prev, block);
@@ -109,7 +109,7 @@ void CentralHeap::CheckSmallBlock(BlockHeader* block, const ThreadHeap* mine) {
   const uintptr_t start = BlockStart(block);
   uint32_t cells = 0;
   for (uintptr_t cell = block->free_list; cell != 0;
-       cell = CellAt(cell)->Next(g_link_key)) {
+       cell = CellAt(cell)->Next(block->link_key)) {
     MEMALLOC_CHECK((cell - start) % block->cell_size == 0, block);
     MEMALLOC_CHECK((cell - start) / block->cell_size < block->carved, block);
     MEMALLOC_CHECK(CellAt(cell)->HasFreeTag(), block);
@@ -123,10 +123,11 @@ void CentralHeap::CheckRunLists() {
   size_t total = 0;
   for (size_t length = 1; length < kGranulesPerArena; ++length) {
     for (const BlockHeader* run = runs_.OfLength(length).first();
-         run != nullptr; run = run->next) {
+         run != nullptr; run = BlockList::Next(run)) {
       MEMALLOC_CHECK(run->status == BlockStatus::kFree, run);
       MEMALLOC_CHECK(run->granules == length, run);
-      MEMALLOC_CHECK(run->next == nullptr || run->next->prev == run, run);
+      const BlockHeader* next = BlockList::Next(run);
+      MEMALLOC_CHECK(next == nullptr || next->prev == NumberOf(run), run);
       total += length;
     }
   }

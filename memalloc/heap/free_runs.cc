@@ -75,7 +75,7 @@ BlockHeader* FreeRuns::Take(size_t granules, size_t alignment) {
       return Cut(runs_[length].first(), 0, granules);
     }
     for (BlockHeader* run = runs_[length].first(); run != nullptr;
-         run = run->next) {
+         run = BlockList::Next(run)) {
       const size_t skip = SkipToAlign(run, alignment);
       if (skip + granules <= length) return Cut(run, skip, granules);
     }

@@ -53,7 +53,7 @@ void ThreadHeap::Collect(BlockHeader* block, FreeCell* cell) {
     open.block = block;
     open.anchor = cell;
   }
-  cell->SetNext(AddressOf(open.first), g_link_key);
+  cell->SetNext(AddressOf(open.first), block->link_key);
   open.first = cell;
   ++open.cells;
   if (open.cells >= kMaxBatchCells ||
@@ -66,7 +66,7 @@ void ThreadHeap::Collect(BlockHeader* block, FreeCell* cell) {
 void ThreadHeap::Close(OpenBatch& open) {
   if (open.cells == 0) return;
   Batch* batch = Batch::At(AddressOf(open.anchor));
-  batch->Seal(open.first, open.cells);
+  batch->Seal(open.block, open.first, open.cells);
   BlockHeader* block = open.block;
   open = OpenBatch();
   Route(block, batch);
@@ -84,7 +84,7 @@ void ThreadHeap::Route(BlockHeader* block, Batch* batch) {
 void ThreadHeap::FreeOwnBatch(BlockHeader* block, Batch* batch) {
   const uint32_t cells = batch->cells();
   FreeCell* first = batch->CheckedFirst(block);
-  batch->anchor()->SetNext(block->free_list, key_);
+  batch->anchor()->SetNext(block->free_list, block->link_key);
   block->free_list = AddressOf(first);
   if (cells < block->countdown) {
     block->countdown -= cells;
@@ -96,7 +96,8 @@ void ThreadHeap::FreeOwnBatch(BlockHeader* block, Batch* batch) {
 }
 
 void ThreadHeap::Post(ThreadHeap* to, BlockHeader* block, Batch* batch) {
-  Outbox& outbox = outboxes_[to->number_ % kOutboxes];
+  const size_t number = reinterpret_cast<uintptr_t>(to) / sizeof(ThreadHeap);
+  Outbox& outbox = outboxes_[number % kOutboxes];
   if (outbox.to != to) {
     Send(outbox);
     outbox.to = to;

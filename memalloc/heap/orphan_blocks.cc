@@ -15,14 +15,6 @@
 namespace memalloc {
 namespace {
 
-uint32_t NumberOf(const BlockHeader* block) {
-  return static_cast<uint32_t>(BlockStart(block) >> kGranuleShift);
-}
-
-BlockHeader* BlockNumbered(uint32_t number) {
-  return HeaderOf(uintptr_t{number} << kGranuleShift);
-}
-
 bool HasCells(const BlockHeader* block) {
   return block->free_list != 0 || block->carved < block->capacity;
 }
@@ -30,7 +22,7 @@ bool HasCells(const BlockHeader* block) {
 }  // namespace
 
 void CentralHeap::PushOrphan(BlockHeader* block) {
-  const uint32_t first = orphans_[block->size_class];
+  const BlockNumber first = orphans_[block->size_class];
   block->is_orphan = true;
   block->orphan_prev = 0;
   block->orphan_next = first;
@@ -39,8 +31,8 @@ void CentralHeap::PushOrphan(BlockHeader* block) {
 }
 
 void CentralHeap::RemoveOrphan(BlockHeader* block) {
-  const uint32_t prev = block->orphan_prev;
-  const uint32_t next = block->orphan_next;
+  const BlockNumber prev = block->orphan_prev;
+  const BlockNumber next = block->orphan_next;
   if (prev != 0) {
     BlockNumbered(prev)->orphan_next = next;
   } else {
@@ -75,6 +67,12 @@ void CentralHeap::GiveUpBlock(BlockHeader* block) {
   block->owner.store(nullptr, std::memory_order_release);
 }
 
+void CentralHeap::OfferBlock(BlockHeader* block) {
+  const LockHolder holder(lock_);
+  CountWanted(block->size_class, -1);
+  GiveUpBlock(block);
+}
+
 FreeCell* CentralHeap::AllocateCell(SizeClass size_class) {
   const LockHolder holder(lock_);
   BlockHeader* block = ClaimOrphan(size_class, &g_central_owner);
@@ -83,7 +81,7 @@ FreeCell* CentralHeap::AllocateCell(SizeClass size_class) {
   FreeCell* cell;
   if (block->free_list != 0) {
     cell = CellAt(block->free_list);
-    block->free_list = cell->Next(g_link_key);
+    block->free_list = cell->Next(block->link_key);
     if (block->free_list != 0 && !IsInBlock(block, block->free_list)) {
       DieOfOverwrittenLink(cell);
     }
@@ -107,7 +105,7 @@ void CentralHeap::FreeBatchOf(BlockHeader* block, Batch* batch) {
                                                std::memory_order_acquire)) {
         block->free_base += batch->cells();
         FreeCell* first = batch->CheckedFirst(block);
-        batch->anchor()->SetNext(block->free_list, g_link_key);
+        batch->anchor()->SetNext(block->free_list, block->link_key);
         block->free_list = AddressOf(first);
         return GiveUpBlock(block);
       }
@@ -122,7 +120,7 @@ void CentralHeap::FreeBatchOf(BlockHeader* block, Batch* batch) {
 // given up for good; the block's other cells stay usable.
 void CentralHeap::WriteOffOrphans() {
   for (unsigned c = 0; c < kNumSizeClasses; ++c) {
-    for (uint32_t number = orphans_[c]; number != 0;) {
+    for (BlockNumber number = orphans_[c]; number != 0;) {
       BlockHeader* block = BlockNumbered(number);
       number = block->orphan_next;
       if (block->owner.load(std::memory_order_relaxed) == nullptr) {

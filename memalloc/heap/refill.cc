@@ -28,7 +28,7 @@ void* ThreadHeap::AllocateSlow(ThreadHeap* heap, SizeClass size_class) {
     if (!heap->Refill(size_class)) return nullptr;
     cell = heap->bins_[size_class];
   }
-  const uintptr_t next = cell->Next(heap->key_);
+  const uintptr_t next = cell->Next(heap->keys_[size_class]);
   if (next == 0) {
     // The last one. If others of the block were freed meanwhile, the next
     // malloc finds them at once.
@@ -55,6 +55,7 @@ bool ThreadHeap::Refill(SizeClass size_class) {
   block = NextBlock(size_class);
   if (block == nullptr) return false;
   current_[size_class] = block;
+  keys_[size_class] = block->link_key;
   block->place = BlockPlace::kCurrent;
   block->ExpectFrees(kNoCountdown);
   return TakeFreeList(block) || Carve(block);
@@ -87,9 +88,9 @@ bool ThreadHeap::Carve(BlockHeader* block) {
   const size_t cells = Min(left, (room + cell_size - 1) / cell_size);
   const uintptr_t last = start + (cells - 1) * cell_size;
   for (uintptr_t cell = start; cell != last; cell += cell_size) {
-    CellAt(cell)->SetNext(cell + cell_size, key_);
+    CellAt(cell)->SetNext(cell + cell_size, block->link_key);
   }
-  CellAt(last)->SetNext(0, key_);
+  CellAt(last)->SetNext(0, block->link_key);
   block->carved = static_cast<uint16_t>(block->carved + cells);
   bins_[block->size_class] = CellAt(start);
   return true;
@@ -101,12 +102,12 @@ void ThreadHeap::EmptyBin(BlockHeader* current) {
   if (bin == &kNoCell) return;
   uint32_t cells = 1;
   FreeCell* last = bin;
-  while (uintptr_t next = last->Next(key_)) {
+  while (uintptr_t next = last->Next(current->link_key)) {
     if (!IsInBlock(current, next)) DieOfOverwrittenLink(last);
     last = CellAt(next);
     ++cells;
   }
-  last->SetNext(current->free_list, key_);
+  last->SetNext(current->free_list, current->link_key);
   current->free_list = AddressOf(bin);
   current->free_base += cells;
   bin = const_cast<FreeCell*>(&kNoCell);

@@ -28,9 +28,25 @@ void ThreadHeap::Claim(BlockHeader* block) {
     waiting_[block->size_class].PushFront(block);
     block->ExpectFrees(wake - available);
   } else {
-    block->place = BlockPlace::kPartial;
-    partial_[block->size_class].PushFront(block);
     block->ExpectFrees(block->UsedCells());
+    AddPartial(block);
+  }
+}
+
+// A thread that frees what others allocate collects partial blocks from which
+// it may never allocate. So one is given up for each that another thread had to
+// ask the central heap for: the one before the newest, which is about to be
+// freed into.
+void ThreadHeap::AddPartial(BlockHeader* block) {
+  const SizeClass size_class = block->size_class;
+  BlockList& partial = partial_[size_class];
+  BlockHeader* spare = partial.first();
+  const bool has_spares = spare != nullptr && spare->next != 0;
+  block->place = BlockPlace::kPartial;
+  partial.PushFront(block);
+  if (has_spares && g_central_heap.WantsBlock(size_class)) {
+    partial.Remove(spare);
+    g_central_heap.OfferBlock(spare);
   }
 }
 
@@ -41,8 +57,7 @@ void ThreadHeap::OnCountdown(BlockHeader* block) noexcept {
   }
   if (block->place == BlockPlace::kWaiting) {
     waiting_[block->size_class].Remove(block);
-    partial_[block->size_class].PushFront(block);
-    block->place = BlockPlace::kPartial;
+    AddPartial(block);
   }
   const uint32_t used = block->UsedCells();
   if (used == 0) {
@@ -56,26 +71,10 @@ void ThreadHeap::OnCountdown(BlockHeader* block) noexcept {
 // allocates and frees a blockful then leaves the central heap alone.
 void ThreadHeap::Retire(BlockHeader* block) {
   BlockList& partial = partial_[block->size_class];
-  if (partial.first() == block && block->next == nullptr) return;
+  if (partial.first() == block && block->next == 0) return;
   partial.Remove(block);
   g_central_heap.ReleaseSmallBlock(block);
   DrainInbox();
-}
-
-bool ThreadHeap::IsListed(const BlockHeader* block, const FreeCell* cell) {
-  DrainInbox();
-  const uintptr_t lists[] = {
-      block->free_list,
-      current_[block->size_class] == block ? AddressOf(bins_[block->size_class])
-                                           : 0,
-  };
-  for (uintptr_t next : lists) {
-    for (uint32_t i = 0; i < block->capacity && IsInBlock(block, next); ++i) {
-      if (next == AddressOf(cell)) return true;
-      next = CellAt(next)->Next(key_);
-    }
-  }
-  return false;
 }
 
 bool ThreadHeap::ReleaseEmptyBlocks() {
@@ -93,7 +92,7 @@ bool ThreadHeap::ReleaseEmptyBlocks() {
     }
     BlockHeader* next;
     for (block = partial_[c].first(); block != nullptr; block = next) {
-      next = block->next;
+      next = BlockList::Next(block);
       if (block->UsedCells() != 0) continue;
       partial_[c].Remove(block);
       g_central_heap.ReleaseSmallBlock(block);

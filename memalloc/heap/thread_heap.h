@@ -42,7 +42,9 @@ inline constexpr uintptr_t kInboxClosed = 1;   // its thread has ended
 inline constexpr uintptr_t kInboxDropped = 2;  // its thread is not in this
                                                // (forked) process
 
-class alignas(MEMALLOC_CACHE_LINE) ThreadHeap {
+// Aligned to two lines: processors fetch them in pairs, and neighbours belong to
+// different threads.
+class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
  public:
   constexpr explicit ThreadHeap(uintptr_t inbox);
   ThreadHeap(const ThreadHeap&) = delete;
@@ -52,7 +54,7 @@ class alignas(MEMALLOC_CACHE_LINE) ThreadHeap {
   // must look for one.
   MEMALLOC_FAST void* TryAllocate(SizeClass size_class) {
     FreeCell* cell = bins_[size_class];
-    const uintptr_t next = cell->Next(key_);
+    const uintptr_t next = cell->Next(keys_[size_class]);
     // One test for the three rare cases: the bin is empty, the cell is its
     // last one, the link was overwritten.
     if (MEMALLOC_UNLIKELY((next ^ AddressOf(cell)) >> kGranuleShift != 0)) {
@@ -73,14 +75,10 @@ class alignas(MEMALLOC_CACHE_LINE) ThreadHeap {
 
   // The fast path of free, for a cell of a block that this heap owns.
   MEMALLOC_FAST void FreeOwn(BlockHeader* block, FreeCell* cell) {
-    cell->SetNext(block->free_list, key_);
+    cell->SetNext(block->free_list, block->link_key);
     block->free_list = AddressOf(cell);
     if (MEMALLOC_UNLIKELY(--block->countdown == 0)) OnCountdown(block);
   }
-
-  // Whether the cell is in the block's free list or in the bin that it fills;
-  // the block is this heap's.
-  bool IsListed(const BlockHeader* block, const FreeCell* cell);
 
   // Frees a cell of anybody's small block.
   MEMALLOC_SLOW void Free(BlockHeader* block, FreeCell* cell);
@@ -140,6 +138,7 @@ class alignas(MEMALLOC_CACHE_LINE) ThreadHeap {
   // release.cc
   MEMALLOC_SLOW void OnCountdown(BlockHeader* block) noexcept;
   void Claim(BlockHeader* block);
+  void AddPartial(BlockHeader* block);
   void Retire(BlockHeader* block);
 
   // inbox.cc
@@ -154,8 +153,8 @@ class alignas(MEMALLOC_CACHE_LINE) ThreadHeap {
   void DrainInbox();
 
   FreeCell* bins_[kNumSizeClasses];
+  uintptr_t keys_[kNumSizeClasses] = {};  // of the bins' cells' links
   SizeClassTable table_;
-  uintptr_t key_ = 0;
 
   BlockHeader* current_[kNumSizeClasses] = {};
   BlockList partial_[kNumSizeClasses];
@@ -163,8 +162,6 @@ class alignas(MEMALLOC_CACHE_LINE) ThreadHeap {
   OpenBatch open_batches_[kOpenBatches];
   Outbox outboxes_[kOutboxes];
   bool draining_ = false;
-
-  uint32_t number_ = 0;  // from 1; 0 for the heaps of no thread
 
   // Guarded by the central lock. A thread works on the heap: its own, or one
   // that empties it.

@@ -49,8 +49,6 @@ ThreadHeap* CentralHeap::AcquireThreadHeap() {
     }
     heap = new (reinterpret_cast<void*>(metadata_)) ThreadHeap(kInboxEmpty);
     metadata_ += sizeof(ThreadHeap);
-    heap->key_ = g_link_key;
-    heap->number_ = ++heaps_made_;
     heap->next_ = heaps_;
     heaps_ = heap;
   }

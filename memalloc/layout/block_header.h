@@ -48,6 +48,9 @@ enum class BlockPlace : uint8_t {
   kPartial,  // has cells to refill from
 };
 
+// A block's address in granules, 0 for none: a pointer in half the space.
+using BlockNumber = uint32_t;
+
 struct alignas(MEMALLOC_CACHE_LINE) BlockHeader {
   // A small block's thread heap. Null while nobody owns it: all its cells are
   // handed out (detached), or it waits in the central heap's orphan list. Who
@@ -73,14 +76,18 @@ struct alignas(MEMALLOC_CACHE_LINE) BlockHeader {
   uint16_t carved;     // cells carved so far, from the block's start on
   uint32_t cell_size;  // bytes; of a large block, all of it
 
-  // Numbers of the neighbours in the orphan list (the address of the block in
-  // granules), 0 for none; guarded by the central lock.
-  uint32_t orphan_next;
-  uint32_t orphan_prev;
+  // Neighbours in the orphan list; guarded by the central lock.
+  BlockNumber orphan_next;
+  BlockNumber orphan_prev;
 
-  // The owner's list of the class, or the central heap's list of free runs.
-  BlockHeader* next;
-  BlockHeader* prev;
+  // Neighbours in the owner's list of the class, or in the central heap's list
+  // of free runs.
+  BlockNumber next;
+  BlockNumber prev;
+
+  // The key of the links of its free cells (free_cell.h), another one each time
+  // that the block is made. Does not change while a cell is handed out.
+  uintptr_t link_key;
 
   uint32_t FreeCells() const { return free_base - countdown; }
   uint32_t UsedCells() const { return carved - FreeCells(); }
@@ -134,6 +141,16 @@ MEMALLOC_FAST size_t GranuleOf(const BlockHeader* header) {
 MEMALLOC_FAST uintptr_t BlockStart(const BlockHeader* header) {
   return ArenaOf(reinterpret_cast<uintptr_t>(header)) +
          GranuleOf(header) * kGranuleSize;
+}
+
+// Null leads to 0, and back.
+inline BlockNumber NumberOf(const BlockHeader* block) {
+  if (block == nullptr) return 0;
+  return static_cast<BlockNumber>(BlockStart(block) >> kGranuleShift);
+}
+inline BlockHeader* BlockNumbered(BlockNumber number) {
+  if (number == 0) return nullptr;
+  return HeaderOf(uintptr_t{number} << kGranuleShift);
 }
 
 // Whether `cell`, read from a link of the block's list, may be one of its

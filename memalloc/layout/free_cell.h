@@ -1,11 +1,12 @@
 // A free cell and its link to the next one. Layer: layout.
 //
 // The first word of a free cell holds the next cell of its list, exclusive-or
-// the process's key and the cell's own address. The key's upper 16 bits are a
-// constant tag and no address has bits there, so a free cell can be told from a
-// live one by a compare of its upper two bytes. A link that a stray write
-// changed does not decode to an address of the same block, and neither does one
-// that the program copied elsewhere.
+// its block's key. The key's upper 16 bits are a constant tag and no address
+// has bits there, so a free cell can be told from a live one by a compare of its
+// upper two bytes. A link that a stray write changed does not decode to an
+// address of the same block. Neither does one that was left behind in memory
+// that serves a new block now: a block gets a new key each time it is made, and
+// while it stands no live cell holds a link, as malloc clears it.
 
 #ifndef MEMALLOC_LAYOUT_FREE_CELL_H_
 #define MEMALLOC_LAYOUT_FREE_CELL_H_
@@ -24,10 +25,10 @@ struct FreeCell {
   uintptr_t link;
 
   MEMALLOC_FAST uintptr_t Next(uintptr_t key) const {
-    return link ^ key ^ reinterpret_cast<uintptr_t>(this);
+    return link ^ key;
   }
   MEMALLOC_FAST void SetNext(uintptr_t next, uintptr_t key) {
-    link = next ^ key ^ reinterpret_cast<uintptr_t>(this);
+    link = next ^ key;
   }
   // Whether the cell may be free: true for every free one, and for one in
   // 65,536 words of random data.
@@ -52,8 +53,18 @@ constexpr uintptr_t MakeLinkKey(uint64_t random) {
   return (random >> 16) | (uint64_t{kFreeTag} << kFreeTagShift);
 }
 
-// The process's key: set once, before the first cell is carved.
+// The process's key, from which those of the blocks come, and which hides what
+// travels between threads: set once, before the first cell is carved.
 extern MEMALLOC_HIDDEN uintptr_t g_link_key;
+
+// The key of the `number`th block made.
+constexpr uintptr_t BlockLinkKey(uintptr_t process_key, uint64_t number) {
+  // The finaliser of splitmix64: neighbours have nothing in common.
+  uint64_t word = process_key + number * 0x9E3779B97F4A7C15u;
+  word = (word ^ (word >> 30)) * 0xBF58476D1CE4E5B9u;
+  word = (word ^ (word >> 27)) * 0x94D049BB133111EBu;
+  return MakeLinkKey(word ^ (word >> 31));
+}
 
 }  // namespace memalloc
 

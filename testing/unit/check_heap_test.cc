@@ -97,24 +97,26 @@ TEST(CheckHeap, FindsALinkThatWasOverwritten) {
   }
 }
 
+// Makes `cell` lead to `next` by a link as the allocator writes it.
+void LinkTo(void* cell, uintptr_t next) {
+  static_cast<FreeCell*>(cell)->SetNext(next, BlockOfPointer(cell)->link_key);
+}
+
 TEST(CheckHeap, FindsAListThatLeavesItsBlock) {
   ExpectFound([](Sound& s) {
-    static_cast<FreeCell*>(s.cells[40])
-        ->SetNext(reinterpret_cast<uintptr_t>(s.full[3]), g_link_key);
+    LinkTo(s.cells[40], reinterpret_cast<uintptr_t>(s.full[3]));
   });
 }
 
 TEST(CheckHeap, FindsAListBetweenTheCells) {
   ExpectFound([](Sound& s) {
-    static_cast<FreeCell*>(s.cells[40])
-        ->SetNext(reinterpret_cast<uintptr_t>(s.cells[20]) + 16, g_link_key);
+    LinkTo(s.cells[40], reinterpret_cast<uintptr_t>(s.cells[20]) + 16);
   });
 }
 
 TEST(CheckHeap, FindsAListThatRunsInACircle) {
   ExpectFound([](Sound& s) {
-    static_cast<FreeCell*>(s.cells[40])
-        ->SetNext(reinterpret_cast<uintptr_t>(s.cells[60]), g_link_key);
+    LinkTo(s.cells[40], reinterpret_cast<uintptr_t>(s.cells[60]));
   });
 }
 
@@ -124,7 +126,7 @@ TEST(CheckHeap, FindsAListBeyondWhatWasCarved) {
     ASSERT_LT(block->carved, block->capacity);
     const uintptr_t beyond =
         BlockStart(block) + block->carved * block->cell_size;
-    CellAt(beyond)->SetNext(block->free_list, g_link_key);
+    CellAt(beyond)->SetNext(block->free_list, block->link_key);
     block->free_list = beyond;
     block->free_base += 1;
   });

@@ -122,14 +122,14 @@ class FreeRunsTest : public ::testing::Test {
     for (size_t length = 1; length < kGranulesPerArena; ++length) {
       const BlockHeader* previous = nullptr;
       for (const BlockHeader* run = runs_.OfLength(length).first();
-           run != nullptr; run = run->next) {
+           run != nullptr; run = BlockList::Next(run)) {
         ASSERT_EQ(model.count(Number(run)), 1U) << "no run begins there";
         ASSERT_EQ(model[Number(run)], length);
         ASSERT_EQ(run->status, BlockStatus::kFree);
         ASSERT_EQ(run->granules, length);
         ASSERT_EQ(run[length - 1].status, BlockStatus::kFree);
         ASSERT_EQ(run[length - 1].granules, length);
-        ASSERT_EQ(run->prev, previous);
+        ASSERT_EQ(BlockNumbered(run->prev), previous);
         previous = run;
         ++listed;
       }

@@ -64,6 +64,28 @@ CORE_TEST(DetachedBlock, IsClaimedByTheFirstThreadThatFrees) {
   });
 }
 
+// A thread that frees nearly all that another one allocates ends with many
+// blocks, each with room. They serve the thread that allocates.
+CORE_TEST(DetachedBlock, RoomInBlocksOfAThreadThatOnlyFreesIsUsed) {
+  constexpr size_t kRounds = 200;
+  Worker consumer;
+  std::vector<void*> before = AllocateMany(kSize, CellsPerBlock(kSize));
+  std::vector<void*> kept;
+  for (size_t i = 0; i < kRounds; ++i) {
+    const auto more = AllocateMany(kSize, CellsPerBlock(kSize));
+    kept.push_back(before.back());
+    before.pop_back();
+    consumer.Do([&] { FreeAll(before); });
+    before = more;
+  }
+  CheckHeap();
+  EXPECT_LT(g_central_heap.Counts().blocks, 20U);
+  consumer.Do([&] {
+    FreeAll(kept);
+    CheckHeap();
+  });
+}
+
 CORE_TEST(DetachedBlock, FreesOfOthersGoToTheClaimer) {
   const std::vector<void*> cells = AllocateMany(kSize, CellsPerBlock(kSize));
   Allocate(kSize);
