@@ -107,9 +107,10 @@ void* AllocateWhole(size_t size, bool zero) {
 }
 
 // Whether a block of `old_size` bytes may stay for `size`: large enough, and
-// more than `least` of it used.
-MEMALLOC_FAST bool FitsWell(size_t size, size_t old_size, size_t least) {
-  return size <= old_size && size > least;
+// less than one part in `parts` of it wasted.
+MEMALLOC_FAST bool FitsWell(size_t size, size_t old_size, size_t parts) {
+  // Of a larger `size` the difference wraps round.
+  return old_size - size < old_size / parts;
 }
 
 // The smallest class of at least `size` bytes whose cells all stand at
@@ -147,11 +148,11 @@ MEMALLOC_SLOW void* ReallocateSlow(void* pointer, size_t size) {
     if (IsFreeCell(block, CellAt(address))) {
       DieOfMisuse("realloc", pointer, "the cell is free", "double-free");
     }
-    if (FitsWell(size, old_size, old_size / 2) ||
+    if (FitsWell(size, old_size, 2) ||
         (size <= kMaxSmallSize && SizeClassOf(size) == block->size_class)) {
       return pointer;
     }
-  } else if (FitsWell(size, old_size, old_size - old_size / 4)) {
+  } else if (FitsWell(size, old_size, 4)) {
     return pointer;
   } else if (block->status == BlockStatus::kLarge) {
     if (size > kMaxSmallSize && size <= kMaxLargeSize &&
@@ -216,14 +217,15 @@ void* AllocateAligned(size_t size, size_t alignment) {
 
 void* Reallocate(void* pointer, size_t size) {
   const auto address = reinterpret_cast<uintptr_t>(pointer);
-  if (MEMALLOC_LIKELY(g_address_map.Find(address) == SlotKind::kArena)) {
+  const size_t slot = AddressMap::SlotOf(address);
+  if (MEMALLOC_LIKELY(g_address_map.Get(slot) == SlotKind::kArena)) {
     const BlockHeader* block = BlockOf(address);
-    const size_t old_size = block->cell_size;
     const bool is_start =
-        (block->status == BlockStatus::kSmall && IsLiveCell(address)) ||
-        (block->status == BlockStatus::kLarge && address == BlockStart(block));
-    if (MEMALLOC_LIKELY(is_start &&
-                        FitsWell(size, old_size, old_size - old_size / 4))) {
+        block->status == BlockStatus::kSmall
+            ? IsLiveCell(address)
+            : block->status == BlockStatus::kLarge &&
+                  address == BlockStart(block);
+    if (MEMALLOC_LIKELY(is_start && FitsWell(size, block->cell_size, 4))) {
       return pointer;
     }
   }

@@ -49,8 +49,7 @@ MEMALLOC_FAST void Free(void* pointer) {
     auto* block = reinterpret_cast<BlockHeader*>((slot << kArenaShift) +
                                                  HeaderOffset(address));
     ThreadHeap* heap = t_heap;
-    // Relaxed: only this thread ever stores its own heap there.
-    if (MEMALLOC_LIKELY(block->owner.load(std::memory_order_relaxed) == heap)) {
+    if (MEMALLOC_LIKELY(block->IsOwnedBy(heap))) {
       FreeCell* cell = CellAt(address);
       if (MEMALLOC_LIKELY(!cell->HasFreeTag())) {
         return heap->FreeOwn(block, cell);

@@ -89,6 +89,19 @@ struct alignas(MEMALLOC_CACHE_LINE) BlockHeader {
   // that the block is made. Does not change while a cell is handed out.
   uintptr_t link_key;
 
+  // Whether the running thread's heap owns the block. No ordering is needed:
+  // only this thread ever stores its own heap there. gcc never compares an
+  // atomic in memory, it loads it first.
+  MEMALLOC_FAST bool IsOwnedBy(const ThreadHeap* mine) const {
+#ifdef __x86_64__
+    bool is_owned;
+    asm("cmp %2, %1" : "=@cce"(is_owned) : "m"(owner), "r"(mine));
+    return is_owned;
+#else
+    return owner.load(std::memory_order_relaxed) == mine;
+#endif
+  }
+
   uint32_t FreeCells() const { return free_base - countdown; }
   uint32_t UsedCells() const { return carved - FreeCells(); }
 
