@@ -317,6 +317,26 @@ CORE_TEST(OutOfMemory, TheLastFreeCellIsFound) {
   EXPECT_EQ(Allocate(kSize), nullptr);
 }
 
+// A cell that this thread itself was about to send to another heap is found
+// too, though its block has no owner any longer and becomes a partial one only
+// when the batch is routed.
+CORE_TEST(OutOfMemory, ACellInAnOpenBatchIsFound) {
+  constexpr size_t kSize = 5000;  // one cell is an eighth, and not yet a batch
+  Allocate(kSize);
+  Worker worker;
+  std::vector<void*> cells;
+  worker.Do([&] { cells = AllocateMany(kSize, CellsPerBlock(kSize)); });
+  Free(cells[0]);
+  ASSERT_NE(OwnerOf(cells[0]), nullptr) << "on its way";
+  worker.Do([] { Allocate(kSize); });
+  ASSERT_EQ(OwnerOf(cells[0]), nullptr) << "detached";
+  TakeFreeGranules();
+  fake_os::FailAny(1, fake_os::kForEver);
+  bool found = false;
+  while (void* cell = Allocate(kSize)) found |= cell == cells[0];
+  EXPECT_TRUE(found);
+}
+
 // A thread that cannot have a heap of its own still gets cells while there are
 // some.
 CORE_TEST(OutOfMemory, AThreadWithoutRoomForItsHeapIsServed) {
