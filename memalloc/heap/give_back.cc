@@ -38,7 +38,7 @@ bool CentralHeap::GiveBackMappedArenas() {
     if (arena->kind == ArenaKind::kMapped &&
         FreeRuns::LengthBelow(arena, arena->limit) + 1U == arena->limit) {
       runs_.TakeTop(arena);
-      // Only the arena that still grows surely owns its uncommitted rest.
+      // Only the arena that still grows has an uncommitted rest.
       const uintptr_t start = arena->Start();
       const size_t bytes =
           arena == mapped_arena_ ? kArenaSize : arena->limit * kGranuleSize;

@@ -102,8 +102,13 @@ bool CentralHeap::GrowMapping(size_t granules, size_t step) {
     const size_t need = granules - Min(have, granules);
     if (need > 0 && limit + need <= kGranulesPerArena) {
       const size_t more = Min(kGranulesPerArena - limit, Max(need, step));
-      if (!os::Commit(mapped_arena_->End(), more * kGranuleSize)) {
-        mapped_arena_ = nullptr;  // its rest may be somebody else's by now
+      const uintptr_t end = mapped_arena_->End();
+      const size_t bytes = more * kGranuleSize;
+      if (!os::Commit(end, bytes)) {
+        if (os::IsWhole(end, bytes)) return false;  // a smaller step may do
+        const uintptr_t arena_end = mapped_arena_->Start() + kArenaSize;
+        ReturnAfterFailure(end, arena_end - end, end, bytes);
+        mapped_arena_ = nullptr;  // it cannot grow past the hole
         return false;
       }
       ExtendArena(mapped_arena_, limit + more);
@@ -112,17 +117,16 @@ bool CentralHeap::GrowMapping(size_t granules, size_t step) {
   }
   const uintptr_t arena = ReserveAligned(kArenaSize, kArenaSize, 0);
   if (arena == 0) return false;
+  const size_t limit = Min(kGranulesPerArena, 1 + granules + step);
+  if (!os::Commit(arena, limit * kGranuleSize)) {
+    ReturnAfterFailure(arena, kArenaSize, arena, limit * kGranuleSize);
+    return false;
+  }
   if (mapped_arena_ != nullptr) {
-    // The rest of the last one goes back while it is surely ours.
+    // Only the arena that still grows keeps its uncommitted rest.
     const uintptr_t rest = mapped_arena_->End();
     const uintptr_t end = mapped_arena_->Start() + kArenaSize;
     if (rest < end) os::Unmap(rest, end - rest);
-    mapped_arena_ = nullptr;
-  }
-  const size_t limit = Min(kGranulesPerArena, 1 + granules + step);
-  if (!os::Commit(arena, limit * kGranuleSize)) {
-    os::Unmap(arena, kArenaSize);
-    return false;
   }
   StartArena(arena, ArenaKind::kMapped);
   mapped_arena_ = ArenaHeaderAt(arena);

@@ -57,7 +57,7 @@ uintptr_t ReserveRoom(size_t offset, size_t bytes, size_t alignment) {
                      alignment >= kArenaSize ? offset : 0);
   if (base == 0) return 0;
   if (os::Commit(base, kTableSize)) return base;
-  os::Unmap(base, offset + bytes);
+  ReturnAfterFailure(base, offset + bytes, base, kTableSize);
   return 0;
 }
 
@@ -82,9 +82,8 @@ ArenaHeader* Move(ArenaHeader* arena, size_t bytes) {
   ClearSlots(base, offset, old_bytes);
   if (!os::RemapTo(start, old_bytes, bytes, new_base + kTableSize)) {
     MarkSlots(base, offset, old_bytes);
-    // Older kernels unmap the target before they refuse; the place may be
-    // another thread's by now. At worst some address space is lost.
-    os::Unmap(new_base, kTableSize);
+    ReturnAfterFailure(new_base, kTableSize + bytes, new_base + kTableSize,
+                       bytes);
     return nullptr;
   }
   os::Unmap(base, offset);
@@ -100,7 +99,7 @@ ArenaHeader* MakeHugeMapping(size_t size, size_t alignment) {
   const uintptr_t base = ReserveRoom(offset, bytes, alignment);
   if (base == 0) return nullptr;
   if (!os::Commit(base + offset, bytes)) {
-    os::Unmap(base, offset + bytes);
+    ReturnAfterFailure(base, offset + bytes, base + offset, bytes);
     return nullptr;
   }
   return Describe(base, offset, bytes);

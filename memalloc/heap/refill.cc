@@ -66,6 +66,8 @@ BlockHeader* ThreadHeap::NextBlock(SizeClass size_class) {
   if (block == nullptr) {
     block = g_central_heap.AllocateSmallBlock(size_class, this);
   }
+  // What was called in when memory was short may have woken blocks of ours.
+  if (block == nullptr) block = partial_[size_class].PopFront();
   if (block == nullptr) block = waiting_[size_class].PopFront();
   return block;
 }

@@ -48,4 +48,13 @@ void ReturnReservation(uintptr_t start, size_t bytes) {
                                              std::memory_order_relaxed);
 }
 
+void ReturnAfterFailure(uintptr_t start, size_t bytes, uintptr_t failed,
+                        size_t failed_bytes) {
+  if (os::IsWhole(failed, failed_bytes)) return ReturnReservation(start, bytes);
+  const uintptr_t behind = failed + failed_bytes;
+  const uintptr_t end = start + bytes;
+  if (failed > start) os::Unmap(start, failed - start);
+  if (end > behind) os::Unmap(behind, end - behind);
+}
+
 }  // namespace memalloc

@@ -16,6 +16,12 @@ uintptr_t ReserveAligned(size_t bytes, size_t alignment, size_t offset);
 // Unmaps a whole reservation.
 void ReturnReservation(uintptr_t start, size_t bytes);
 
+// The same after os::Commit or os::RemapTo failed for the part
+// [failed, failed + failed_bytes): if the kernel made a hole of it, that is
+// left alone.
+void ReturnAfterFailure(uintptr_t start, size_t bytes, uintptr_t failed,
+                        size_t failed_bytes);
+
 }  // namespace memalloc
 
 #endif  // MEMALLOC_HEAP_RESERVE_H_

@@ -102,6 +102,12 @@ bool Commit(uintptr_t start, size_t bytes) {
               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
 }
 
+bool IsWhole(uintptr_t start, size_t bytes) {
+  // Advice that changes nothing; the kernel says ENOMEM for a hole.
+  const ErrnoGuard guard;
+  return madvise(ToPointer(start), bytes, MADV_NORMAL) == 0;
+}
+
 void Unmap(uintptr_t start, size_t bytes) {
   const ErrnoGuard guard;
   munmap(ToPointer(start), bytes);

@@ -44,8 +44,14 @@ bool LowerBreak(uintptr_t top, size_t bytes);
 uintptr_t Reserve(size_t bytes, uintptr_t hint);
 
 // Makes reserved memory readable and writable; it reads as zero. On failure
-// the range may not be reserved any longer.
+// the range is reserved as it was or, by a kernel older than 6.12, unmapped:
+// IsWhole tells which.
 bool Commit(uintptr_t start, size_t bytes);
+
+// Whether the range has no hole. A reservation for which Commit or RemapTo
+// failed is still the caller's then; if it has one, it must not be touched any
+// more, as another thread may be given the hole at any time.
+bool IsWhole(uintptr_t start, size_t bytes);
 
 // Gives back a mapping or a part of one.
 void Unmap(uintptr_t start, size_t bytes);
@@ -54,7 +60,8 @@ void Unmap(uintptr_t start, size_t bytes);
 bool RemapInPlace(uintptr_t start, size_t old_bytes, size_t new_bytes);
 
 // Moves the mapping to `target` (a reservation of at least `new_bytes`) and
-// resizes it. False, with all as it was but the reservation, on failure.
+// resizes it. False on failure, with the mapping as it was; the reservation is
+// as it was or unmapped, as after Commit.
 bool RemapTo(uintptr_t start, size_t old_bytes, size_t new_bytes,
              uintptr_t target);
 

@@ -20,7 +20,7 @@ enum class PageState {
   kFree,
   kReserved,   // without access
   kCommitted,  // usable
-  kLost,       // was reserved; a failed commitment gave it up
+  kLost,       // was reserved; a refusal left a hole
   kForeign,    // was lost, and somebody else got it
 };
 

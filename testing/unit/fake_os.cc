@@ -103,6 +103,12 @@ void PlaceBreak(size_t offset) {
   state.break_start = state.break_now = state.reservation + offset;
 }
 
+void RefusalsLeaveHoles() {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  state.refusals_leave_holes = true;
+}
+
 void Fail(Call call, size_t nth, size_t times) {
   State& state = TheState();
   const StateLock lock(state.mutex);

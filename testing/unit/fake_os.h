@@ -45,6 +45,11 @@ void SetPageSize(size_t bytes);
 // if not said: like the kernel's, it is not aligned to anything.
 void PlaceBreak(size_t offset);
 
+// Kernels before 6.12 unmap the range of a commitment, or the target of a move,
+// before they refuse it; newer ones leave it reserved, as this one does if not
+// said.
+void RefusalsLeaveHoles();
+
 // ---- shortage ----
 
 // The `nth` of these calls from now on (1 is the next) fails, and all after it
@@ -78,8 +83,8 @@ uintptr_t ForeignSbrk(size_t bytes);
 // (//testing/contract:pattern: of much memory a part is looked at).
 bool ForeignMemoryIsIntact();
 
-// What failed commitments gave up goes to other parts of the program. Returns
-// how many bytes.
+// The holes that refusals left go to other parts of the program. Returns how
+// many bytes.
 size_t TakeLostPages();
 
 // ---- in between ----

@@ -95,6 +95,13 @@ void MovePages(uintptr_t start, size_t bytes, uintptr_t target) {
   }
 }
 
+// What becomes of a reservation that the kernel refused to make usable.
+void Refuse(State& state, uintptr_t start, size_t bytes) {
+  if (state.refusals_leave_holes) {
+    state.mappings.Set(start, bytes, PageState::kLost);
+  }
+}
+
 // Room for a new mapping; the caller holds the lock.
 uintptr_t FindPlace(const State& state, size_t bytes, uintptr_t hint) {
   if (hint != 0 && hint % state.page_size == 0 &&
@@ -191,7 +198,7 @@ bool Commit(uintptr_t start, size_t bytes) {
     fake_os::Complain("commits what is not reserved", start, bytes);
   }
   if (entry.refused() || !entry.MayHave(bytes)) {
-    state.mappings.Set(start, bytes, PageState::kLost);
+    fake_os::Refuse(state, start, bytes);
     return false;
   }
   fake_os::Protect(start, bytes);
@@ -199,12 +206,22 @@ bool Commit(uintptr_t start, size_t bytes) {
   return true;
 }
 
+bool IsWhole(uintptr_t start, size_t bytes) {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  fake_os::CheckPages(state, "odd question", start, bytes);
+  return !state.mappings.Has(start, bytes, PageState::kOutside) &&
+         !state.mappings.Has(start, bytes, PageState::kFree) &&
+         !state.mappings.Has(start, bytes, PageState::kLost);
+}
+
 void Unmap(uintptr_t start, size_t bytes) {
   State& state = TheState();
   const StateLock lock(state.mutex);
   fake_os::CheckPages(state, "odd unmapping", start, bytes);
   for (const PageState state_of_others :
-       {PageState::kOutside, PageState::kFree, PageState::kForeign}) {
+       {PageState::kOutside, PageState::kFree, PageState::kLost,
+        PageState::kForeign}) {
     if (state.mappings.Has(start, bytes, state_of_others)) {
       fake_os::Complain("unmaps what is not its own", start, bytes);
     }
@@ -249,8 +266,9 @@ bool RemapTo(uintptr_t start, size_t old_bytes, size_t new_bytes,
   if (!state.mappings.Is(target, new_bytes, PageState::kReserved)) {
     fake_os::Complain("moves to what is not reserved", target, new_bytes);
   }
-  if (entry.refused()) return false;
-  if (new_bytes > old_bytes && !entry.MayHave(new_bytes - old_bytes)) {
+  const size_t more = new_bytes - Min(old_bytes, new_bytes);
+  if (entry.refused() || !entry.MayHave(more)) {
+    fake_os::Refuse(state, target, new_bytes);
     return false;
   }
   fake_os::MovePages(start, Min(old_bytes, new_bytes), target);

@@ -47,6 +47,7 @@ struct State {
   uintptr_t break_now;
   uintptr_t break_limit;
   size_t memory_limit = SIZE_MAX;
+  bool refusals_leave_holes = false;
   AddressSpace mappings;
 
   // What others took of the break.

@@ -163,20 +163,50 @@ CORE_TEST(FakeMappings, ResizeAndMove) {
   EXPECT_EQ(fake_os::MappedBytes(), 2 * kMiB);
 }
 
-CORE_TEST(FakeMappings, AreLostWhereACommitmentFails) {
+CORE_TEST(FakeMappings, StayReservedWhereTheKernelRefuses) {
   const uintptr_t start = os::Reserve(kMiB, 0);
   fake_os::Fail(Call::kCommit, 1);
   EXPECT_FALSE(os::Commit(start, 4096));
+  EXPECT_TRUE(os::IsWhole(start, kMiB));
+  ASSERT_TRUE(os::Commit(start, 4096));
+  fake_os::Fail(Call::kRemapTo, 1);
+  EXPECT_FALSE(os::RemapTo(start, 4096, 8192, start + 8192));
+  EXPECT_TRUE(os::IsWhole(start, kMiB));
+  EXPECT_EQ(fake_os::TakeLostPages(), 0U);
+  os::Unmap(start, kMiB);
+  EXPECT_FALSE(os::IsWhole(start, kMiB));
+}
+
+CORE_TEST(FakeMappings, AreLostWhereAnOldKernelRefuses) {
+  fake_os::RefusalsLeaveHoles();
+  const uintptr_t start = os::Reserve(kMiB, 0);
+  fake_os::Fail(Call::kCommit, 1);
+  EXPECT_FALSE(os::Commit(start, 4096));
+  EXPECT_FALSE(os::IsWhole(start, kMiB));
+  EXPECT_TRUE(os::IsWhole(start + 4096, kMiB - 4096));
   EXPECT_EQ(fake_os::MappedBytes(), kMiB - 4096);
   EXPECT_EQ(fake_os::TakeLostPages(), 4096U);
   EXPECT_EQ(fake_os::TakeLostPages(), 0U);
-  os::Unmap(start + 4096, kMiB - 4096);
+  ASSERT_TRUE(os::Commit(start + 4096, 4096));
+  fake_os::Fail(Call::kRemapTo, 1);
+  EXPECT_FALSE(os::RemapTo(start + 4096, 4096, 8192, start + 8192));
+  EXPECT_EQ(fake_os::TakeLostPages(), 8192U);
+  os::Unmap(start + 4096, 4096);
+  os::Unmap(start + 16384, kMiB - 16384);
 }
 
 TEST(FakeMappings, KeepTheCoreToItsContract) {
   EXPECT_NONFATAL_FAILURE(
       RunInFreshProcess([] { os::Unmap(os::Reserve(kMiB, 0) - kMiB, kMiB); }),
       "unmaps what is not its own");
+  EXPECT_NONFATAL_FAILURE(RunInFreshProcess([] {
+                            fake_os::RefusalsLeaveHoles();
+                            fake_os::Fail(Call::kCommit, 1);
+                            const uintptr_t start = os::Reserve(kMiB, 0);
+                            os::Commit(start + 4096, 4096);
+                            os::Unmap(start, kMiB);
+                          }),
+                          "unmaps what is not its own");
   EXPECT_NONFATAL_FAILURE(RunInFreshProcess([] {
                             const uintptr_t start = os::Reserve(kMiB, 0);
                             os::Commit(start, 2 * kMiB);
@@ -211,9 +241,9 @@ CORE_TEST(FakeShortage, LimitsMemoryOfAllKinds) {
   const uintptr_t start = os::Reserve(8 * kMiB, 0);
   ASSERT_NE(start, 0U) << "reservations are free";
   EXPECT_FALSE(os::Commit(start, 2 * kMiB));
-  EXPECT_TRUE(os::Commit(start + 2 * kMiB, kMiB));
+  EXPECT_TRUE(os::Commit(start, kMiB));
   EXPECT_EQ(os::GrowBreak(1), 0U);
-  os::Unmap(start + 2 * kMiB, 4096);
+  os::Unmap(start, 4096);
   EXPECT_NE(os::GrowBreak(4096), 0U);
 }
 

@@ -124,8 +124,9 @@ CORE_TEST(GiveBack, MappedArenas) {
   CheckHeap();
 }
 
-// The rest of an arena is somebody else's when committing it failed.
+// A part of an arena is somebody else's when committing it left a hole.
 CORE_TEST(GiveBack, NotWhatOthersGotOfAMappedArena) {
+  fake_os::RefusalsLeaveHoles();
   fake_os::Fail(Call::kGrowBreak, 1, fake_os::kForEver);
   std::vector<void*> blocks = {Allocate(kMiB)};
   fake_os::Fail(Call::kCommit, 1);

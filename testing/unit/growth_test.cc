@@ -238,6 +238,48 @@ CORE_TEST(NoBreak, MappedArenasAreCommittedStepByStep) {
   EXPECT_EQ(fake_os::MappedBytes(), kArenaSize);
 }
 
+// Near a limit each step is refused and the bare need is not: that must not
+// cost an arena each time.
+CORE_TEST(NoBreak, ARefusedStepKeepsTheArena) {
+  fake_os::Fail(Call::kGrowBreak, 1, fake_os::kForEver);
+  ASSERT_NE(Allocate(100), nullptr);
+  for (int i = 0; i < 3; ++i) {
+    fake_os::Fail(Call::kCommit, 1);
+    ASSERT_NE(Allocate(3 * kMiB), nullptr);
+    CheckHeap();
+  }
+  EXPECT_EQ(g_central_heap.Counts().arenas, 1U);
+  EXPECT_EQ(fake_os::MappedBytes(), kArenaSize);
+}
+
+CORE_TEST(NoBreak, ARefusedArenaLeavesTheLastOneItsRest) {
+  fake_os::Fail(Call::kGrowBreak, 1, fake_os::kForEver);
+  AllocateMany(6 * kMiB, 2);
+  fake_os::Fail(Call::kCommit, 1, 2);
+  ASSERT_EQ(Allocate(6 * kMiB), nullptr);
+  EXPECT_EQ(fake_os::MappedBytes(), kArenaSize);
+  AllocateMany(kMiB, 3);
+  EXPECT_EQ(g_central_heap.Counts().arenas, 1U);
+}
+
+// What a kernel that leaves holes took away is another arena's or nobody's.
+CORE_TEST(NoBreak, AHoleInAnArenaIsNotTouchedAgain) {
+  fake_os::RefusalsLeaveHoles();
+  fake_os::Fail(Call::kGrowBreak, 1, fake_os::kForEver);
+  ASSERT_NE(Allocate(100), nullptr);
+  const size_t usable = fake_os::UsableBytes();
+  fake_os::Fail(Call::kCommit, 1);
+  void* block = Allocate(3 * kMiB);
+  ASSERT_NE(block, nullptr) << "in an arena of its own";
+  CheckHeap();
+  EXPECT_GT(fake_os::TakeLostPages(), 0U);
+  EXPECT_EQ(fake_os::MappedBytes(), usable + kArenaSize)
+      << "what lay behind the hole was given back";
+  Free(block);
+  EXPECT_TRUE(g_central_heap.GiveBack());
+  CheckHeap();
+}
+
 // Something stands above the break: the break as far as it goes, then mappings,
 // then the break again.
 CORE_TEST(NoBreak, BothKindsOfArenasTogether) {

@@ -118,6 +118,18 @@ void EmptyParkedHeaps() {
   fake_os::EndShortage();
 }
 
+void TakeFreeGranules() {
+  for (;;) {
+    const CentralCounts counts = g_central_heap.Counts();
+    const uint64_t tables = counts.arenas * kGranuleSize;
+    if (counts.backed_bytes == counts.block_bytes + tables) return;
+    if (g_central_heap.AllocateLarge(1, kGranuleSize, false) == nullptr) {
+      ADD_FAILURE() << "there are more free granules than can be had";
+      abort();
+    }
+  }
+}
+
 uint64_t BlocksInUse() { return g_central_heap.Counts().blocks; }
 
 }  // namespace memalloc

@@ -72,6 +72,9 @@ void EndAndEmpty(Worker& worker);
 // there is none.
 void EmptyParkedHeaps();
 
+// Takes all free granules, so that the next block needs growth.
+void TakeFreeGranules();
+
 // The heap's blocks in use.
 uint64_t BlocksInUse();
 

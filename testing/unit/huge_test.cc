@@ -217,10 +217,12 @@ CORE_TEST(HugeResize, BecomesLargeAndSmallAndBack) {
 TEST(HugeFailure, LeavesTheOldContents) {
   constexpr Call kCalls[] = {Call::kRemapInPlace, Call::kRemapTo,
                              Call::kReserve, Call::kCommit};
-  for (unsigned failing = 0; failing < 16; ++failing) {
+  // The fifth bit: the kernel leaves holes where it refuses.
+  for (unsigned failing = 0; failing < 32; ++failing) {
     for (const size_t times : {size_t{1}, size_t{2}, fake_os::kForEver}) {
       SCOPED_TRACE(testing::Message() << "calls " << failing << ", " << times);
       RunInFreshProcess([&] {
+        if ((failing >> 4 & 1) != 0) fake_os::RefusalsLeaveHoles();
         Allocate(10 * kMiB);
         void* block = Allocate(20 * kMiB);
         Fill(block, 20 * kMiB, 1);
@@ -230,7 +232,7 @@ TEST(HugeFailure, LeavesTheOldContents) {
         }
         void* moved = Reallocate(block, 45 * kMiB);
         CheckHeap();
-        ASSERT_TRUE(moved != nullptr || failing != 0);
+        ASSERT_TRUE(moved != nullptr || failing % 16 != 0);
         if (moved == nullptr) {
           EXPECT_EQ(fake_os::MappedBytes(), mapped) << "nothing is left over";
           EXPECT_EQ(UsableSize(block), 20 * kMiB);

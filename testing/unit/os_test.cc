@@ -115,6 +115,17 @@ TEST_F(OsTest, ReserveHonoursTheHintWherePossible) {
   os::Unmap(first, 4 * kMiB);
 }
 
+TEST_F(OsTest, AHoleIsSeen) {
+  const uintptr_t start = os::Reserve(4 * kMiB, 0);
+  ASSERT_TRUE(os::Commit(start + kMiB, kMiB));
+  EXPECT_TRUE(os::IsWhole(start, 4 * kMiB));
+  os::Unmap(start + kMiB, 4096);
+  EXPECT_FALSE(os::IsWhole(start, 4 * kMiB));
+  EXPECT_TRUE(os::IsWhole(start, kMiB));
+  EXPECT_FALSE(IsReadable(start)) << "asked, not changed";
+  os::Unmap(start, 4 * kMiB);
+}
+
 TEST_F(OsTest, WhatCannotBeFails) {
   EXPECT_EQ(os::Reserve(kTooMuch, 0), 0U);
   const uintptr_t start = os::Reserve(kMiB, 0);

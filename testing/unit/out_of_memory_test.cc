@@ -177,7 +177,7 @@ size_t CallsOfAllKinds(bool break_works) {
 }
 
 // Fails call n, and then calls n to n + times, of all that there are.
-void FailEachCall(bool break_works, size_t times) {
+void FailEachCall(bool break_works, size_t times, bool leaves_holes = false) {
   const size_t calls = CallsOfAllKinds(break_works);
   printf("%zu calls\n", calls);
   ASSERT_GE(calls, 20U);
@@ -185,6 +185,7 @@ void FailEachCall(bool break_works, size_t times) {
     SCOPED_TRACE(testing::Message() << "call " << n << " of " << calls);
     RunInFreshProcess([&] {
       if (!break_works) fake_os::Fail(Call::kGrowBreak, 1, fake_os::kForEver);
+      if (leaves_holes) fake_os::RefusalsLeaveHoles();
       fake_os::FailAny(n, times);
       AllKinds();
       EXPECT_TRUE(fake_os::HasFailed());
@@ -201,6 +202,12 @@ TEST(OutOfMemory, FromEachCallOnAllFail) {
   FailEachCall(true, fake_os::kForEver);
 }
 TEST(OutOfMemory, EachCallFailsOnceWithoutABreak) { FailEachCall(false, 1); }
+TEST(OutOfMemory, EachCallFailsOnceAndLeavesAHole) {
+  FailEachCall(false, 1, /*leaves_holes=*/true);
+}
+TEST(OutOfMemory, EachCallFailsThriceAndLeavesHoles) {
+  FailEachCall(false, 3, /*leaves_holes=*/true);
+}
 TEST(OutOfMemory, FromEachCallOnAllFailWithoutABreak) {
   FailEachCall(false, fake_os::kForEver);
 }
@@ -308,6 +315,26 @@ CORE_TEST(OutOfMemory, TheLastFreeCellIsFound) {
     ASSERT_NE(Allocate(kSize), nullptr) << i << " of " << freed.size();
   }
   EXPECT_EQ(Allocate(kSize), nullptr);
+}
+
+// A cell that this thread itself was about to send to another heap is found
+// too, though its block has no owner any longer and becomes a partial one only
+// when the batch is routed.
+CORE_TEST(OutOfMemory, ACellInAnOpenBatchIsFound) {
+  constexpr size_t kSize = 5000;  // one cell is an eighth, and not yet a batch
+  Allocate(kSize);
+  Worker worker;
+  std::vector<void*> cells;
+  worker.Do([&] { cells = AllocateMany(kSize, CellsPerBlock(kSize)); });
+  Free(cells[0]);
+  ASSERT_NE(OwnerOf(cells[0]), nullptr) << "on its way";
+  worker.Do([] { Allocate(kSize); });
+  ASSERT_EQ(OwnerOf(cells[0]), nullptr) << "detached";
+  TakeFreeGranules();
+  fake_os::FailAny(1, fake_os::kForEver);
+  bool found = false;
+  while (void* cell = Allocate(kSize)) found |= cell == cells[0];
+  EXPECT_TRUE(found);
 }
 
 // A thread that cannot have a heap of its own still gets cells while there are
