@@ -81,7 +81,7 @@ def _split(operands):
 def _accesses(text):
     """Whether the instruction loads, and whether it stores."""
     name, _, rest = text.partition(" ")
-    if name in ("lea", "leaq", "nop", "nopw", "nopl") or name[0] == "j":
+    if name.startswith(("lea", "nop", "prefetch", "j")):
         return False, False
     operands = _split(rest.strip())
     in_memory = [bool(_MEMORY.search(operand)) for operand in operands]
