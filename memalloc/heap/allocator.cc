@@ -220,11 +220,10 @@ void* Reallocate(void* pointer, size_t size) {
   const size_t slot = AddressMap::SlotOf(address);
   if (MEMALLOC_LIKELY(g_address_map.Get(slot) == SlotKind::kArena)) {
     const BlockHeader* block = BlockOf(address);
-    const bool is_start =
-        block->status == BlockStatus::kSmall
-            ? IsLiveCell(address)
-            : block->status == BlockStatus::kLarge &&
-                  address == BlockStart(block);
+    const bool is_start = block->status == BlockStatus::kSmall
+                              ? IsLiveCell(address)
+                              : block->status == BlockStatus::kLarge &&
+                                    address == BlockStart(block);
     if (MEMALLOC_LIKELY(is_start && FitsWell(size, block->cell_size, 4))) {
       return pointer;
     }

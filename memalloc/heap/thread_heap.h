@@ -42,8 +42,8 @@ inline constexpr uintptr_t kInboxClosed = 1;   // its thread has ended
 inline constexpr uintptr_t kInboxDropped = 2;  // its thread is not in this
                                                // (forked) process
 
-// Aligned to two lines: processors fetch them in pairs, and neighbours belong to
-// different threads.
+// Aligned to two lines: processors fetch them in pairs, and neighbours belong
+// to different threads.
 class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
  public:
   constexpr explicit ThreadHeap(uintptr_t inbox);

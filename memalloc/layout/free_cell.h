@@ -2,8 +2,8 @@
 //
 // The first word of a free cell holds the next cell of its list, exclusive-or
 // its block's key. The key's upper 16 bits are a constant tag and no address
-// has bits there, so a free cell can be told from a live one by a compare of its
-// upper two bytes. A link that a stray write changed does not decode to an
+// has bits there, so a free cell can be told from a live one by a compare of
+// its upper two bytes. A link that a stray write changed does not decode to an
 // address of the same block. Neither does one that was left behind in memory
 // that serves a new block now: a block gets a new key each time it is made, and
 // while it stands no live cell holds a link, as malloc clears it.
@@ -24,9 +24,7 @@ inline constexpr uint16_t kFreeTag = 0x9d5b;
 struct FreeCell {
   uintptr_t link;
 
-  MEMALLOC_FAST uintptr_t Next(uintptr_t key) const {
-    return link ^ key;
-  }
+  MEMALLOC_FAST uintptr_t Next(uintptr_t key) const { return link ^ key; }
   MEMALLOC_FAST void SetNext(uintptr_t next, uintptr_t key) {
     link = next ^ key;
   }
