@@ -160,6 +160,7 @@ class CentralHeap {
   void RemoveOrphan(BlockHeader* block) MEMALLOC_REQUIRES(lock_);
   BlockHeader* ClaimOrphan(SizeClass size_class, ThreadHeap* owner)
       MEMALLOC_REQUIRES(lock_);
+  FreeCell* TryAllocateCell(SizeClass size_class) MEMALLOC_EXCLUDES(lock_);
   void GiveUpBlock(BlockHeader* block) MEMALLOC_REQUIRES(lock_);
   void WriteOffOrphans() MEMALLOC_REQUIRES(lock_);
 
@@ -176,6 +177,7 @@ class CentralHeap {
   bool TakeBehind(BlockHeader* block, size_t more) MEMALLOC_REQUIRES(lock_);
 
   // thread_heaps.cc
+  ThreadHeap* TryAcquireThreadHeap() MEMALLOC_EXCLUDES(lock_);
   void EmptyThreadHeap(ThreadHeap* heap) MEMALLOC_EXCLUDES(lock_);
   bool EmptyParkedHeaps() MEMALLOC_EXCLUDES(lock_);
   void EmptyParkedHeapsBeforeGrowth(size_t granules) MEMALLOC_EXCLUDES(lock_);

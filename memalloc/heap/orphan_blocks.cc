@@ -74,6 +74,13 @@ void CentralHeap::OfferBlock(BlockHeader* block) {
 }
 
 FreeCell* CentralHeap::AllocateCell(SizeClass size_class) {
+  for (;;) {
+    FreeCell* cell = TryAllocateCell(size_class);
+    if (cell != nullptr || !CallInReserves()) return cell;
+  }
+}
+
+FreeCell* CentralHeap::TryAllocateCell(SizeClass size_class) {
   const LockHolder holder(lock_);
   BlockHeader* block = ClaimOrphan(size_class, &g_central_owner);
   if (block == nullptr) block = MakeSmallBlock(size_class, &g_central_owner);

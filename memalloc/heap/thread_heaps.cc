@@ -29,6 +29,13 @@ ThreadHeap* CentralHeap::TakeParkedHeap() {
 }
 
 ThreadHeap* CentralHeap::AcquireThreadHeap() {
+  for (;;) {
+    ThreadHeap* heap = TryAcquireThreadHeap();
+    if (heap != nullptr || !CallInReserves()) return heap;
+  }
+}
+
+ThreadHeap* CentralHeap::TryAcquireThreadHeap() {
   const LockHolder holder(lock_);
   ThreadHeap* heap = TakeParkedHeap();
   if (heap == nullptr && idle_heaps_ != nullptr) {

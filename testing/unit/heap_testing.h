@@ -72,7 +72,8 @@ void EndAndEmpty(Worker& worker);
 // there is none.
 void EmptyParkedHeaps();
 
-// Takes all free granules, so that the next block needs growth.
+// Takes all free granules, so that the next block needs growth. For a heap that
+// keeps no freed huge block.
 void TakeFreeGranules();
 
 // The heap's blocks in use.

@@ -11,6 +11,7 @@
 #include "gtest/gtest.h"
 #include "memalloc/heap/allocator.h"
 #include "memalloc/heap/central_heap.h"
+#include "memalloc/heap/thread_heap.h"
 #include "testing/unit/fake_os.h"
 #include "testing/unit/fresh_process.h"
 #include "testing/unit/heap_testing.h"
@@ -335,6 +336,21 @@ CORE_TEST(OutOfMemory, ACellInAnOpenBatchIsFound) {
   bool found = false;
   while (void* cell = Allocate(kSize)) found |= cell == cells[0];
   EXPECT_TRUE(found);
+}
+
+// What is kept of freed huge blocks makes room for a new thread's heap too.
+CORE_TEST(OutOfMemory, FreedHugeBlocksCanBeAThreadsHeap) {
+  std::vector<std::unique_ptr<Worker>> workers;
+  Allocate(64);
+  void* huge = Allocate(20 * kMiB);
+  TakeFreeGranules();
+  Free(huge);
+  fake_os::LimitMemory(fake_os::UsableBytes());
+  // More heaps than a granule has room for.
+  for (size_t i = 0; i <= kGranuleSize / sizeof(ThreadHeap); ++i) {
+    workers.push_back(std::make_unique<Worker>());
+    workers.back()->Do([] { ASSERT_NE(AttachThread(), nullptr); });
+  }
 }
 
 // A thread that cannot have a heap of its own still gets cells while there are

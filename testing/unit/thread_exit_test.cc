@@ -295,6 +295,18 @@ CORE_TEST(GoneHeap, FreesIntoBlocksOfEveryKindOfOwner) {
   EXPECT_EQ(BlockOfPointer(mine[0])->FreeCells(), 10U);
 }
 
+CORE_TEST(GoneHeap, IsServedFromWhatIsKeptOfFreedHugeBlocks) {
+  LateKey key;
+  key.Run([] { Free(Allocate(1)); },
+          [] {
+            void* huge = Allocate(20 * kMiB);
+            TakeFreeGranules();
+            Free(huge);
+            fake_os::LimitMemory(fake_os::UsableBytes());
+            EXPECT_NE(Allocate(kSize), nullptr);
+          });
+}
+
 // A thread that has no heap yet in its last moments does not build one that
 // nobody would give up.
 CORE_TEST(GoneHeap, ThreadsThatEndDoNotPileUpMemory) {
