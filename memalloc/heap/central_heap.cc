@@ -12,9 +12,12 @@ CentralHeap g_central_heap;
 
 // ---- runs and counts ----
 
-BlockHeader* CentralHeap::TakeRun(size_t granules, size_t alignment) {
+BlockHeader* CentralHeap::TakeRun(size_t granules, size_t alignment,
+                                  ThreadHeap** parked) {
   BlockHeader* run = runs_.Take(granules, alignment);
   if (run == nullptr) {
+    *parked = TakeParkedHeap();
+    if (*parked != nullptr) return nullptr;
     // Room to shift the block to its alignment, less the granule that the
     // growth is aligned to anyway.
     const size_t shift = Max(alignment, kGranuleSize) / kGranuleSize - 1;
@@ -24,6 +27,12 @@ BlockHeader* CentralHeap::TakeRun(size_t granules, size_t alignment) {
   }
   CountBlock(granules);
   return run;
+}
+
+bool CentralHeap::MakeRoom(ThreadHeap* parked) {
+  if (parked == nullptr) return CallInReserves();
+  EmptyThreadHeap(parked);
+  return true;
 }
 
 void CentralHeap::GiveRun(BlockHeader* first, size_t granules) {
@@ -46,19 +55,18 @@ void CentralHeap::UncountBlock(size_t granules) {
 
 BlockHeader* CentralHeap::AllocateSmallBlock(SizeClass size_class,
                                              ThreadHeap* owner) {
-  const size_t granules = GranulesPerBlock(CellSize(size_class));
-  EmptyParkedHeapsBeforeGrowth(granules);
   for (;;) {
+    ThreadHeap* parked = nullptr;
     {
       const LockHolder holder(lock_);
       BlockHeader* block = ClaimOrphan(size_class, owner);
-      if (block == nullptr) block = MakeSmallBlock(size_class, owner);
+      if (block == nullptr) block = MakeSmallBlock(size_class, owner, &parked);
       if (block != nullptr) {
         CountWanted(size_class, 1);
         return block;
       }
     }
-    if (!CallInReserves()) return nullptr;
+    if (!MakeRoom(parked)) return nullptr;
   }
 }
 
@@ -70,10 +78,11 @@ void CentralHeap::CountWanted(SizeClass size_class, int change) {
 }
 
 BlockHeader* CentralHeap::MakeSmallBlock(SizeClass size_class,
-                                         ThreadHeap* owner) {
+                                         ThreadHeap* owner,
+                                         ThreadHeap** parked) {
   const size_t cell_size = CellSize(size_class);
   const size_t granules = GranulesPerBlock(cell_size);
-  BlockHeader* block = TakeRun(granules, kGranuleSize);
+  BlockHeader* block = TakeRun(granules, kGranuleSize, parked);
   if (block == nullptr) return nullptr;
   for (size_t i = 1; i < granules; ++i) {
     block[i].status = BlockStatus::kInside;

@@ -134,10 +134,15 @@ class CentralHeap {
   CentralCounts Counts() MEMALLOC_EXCLUDES(lock_);
 
  private:
-  // Takes a run from the free ones, growing the heap if need be. The caller
-  // sets the status and describes the block.
-  BlockHeader* TakeRun(size_t granules, size_t alignment)
+  // Takes a run from the free ones. If there is none, a parked heap is taken
+  // out to be emptied first, and only when none is left the heap grows. The
+  // caller sets the run's status and describes the block; on null it asks
+  // MakeRoom, without the lock, whether to try again.
+  BlockHeader* TakeRun(size_t granules, size_t alignment, ThreadHeap** parked)
       MEMALLOC_REQUIRES(lock_);
+  // Empties `parked`, or if it is null calls in reserves. Whether there was
+  // anything.
+  bool MakeRoom(ThreadHeap* parked) MEMALLOC_EXCLUDES(lock_);
   void GiveRun(BlockHeader* first, size_t granules) MEMALLOC_REQUIRES(lock_);
 
   // growth.cc
@@ -160,27 +165,28 @@ class CentralHeap {
   void RemoveOrphan(BlockHeader* block) MEMALLOC_REQUIRES(lock_);
   BlockHeader* ClaimOrphan(SizeClass size_class, ThreadHeap* owner)
       MEMALLOC_REQUIRES(lock_);
-  FreeCell* TryAllocateCell(SizeClass size_class) MEMALLOC_EXCLUDES(lock_);
+  FreeCell* TryAllocateCell(SizeClass size_class, ThreadHeap** parked)
+      MEMALLOC_EXCLUDES(lock_);
   void GiveUpBlock(BlockHeader* block) MEMALLOC_REQUIRES(lock_);
   void WriteOffOrphans() MEMALLOC_REQUIRES(lock_);
 
   void CountWanted(SizeClass size_class, int change) MEMALLOC_REQUIRES(lock_);
-  BlockHeader* MakeSmallBlock(SizeClass size_class, ThreadHeap* owner)
-      MEMALLOC_REQUIRES(lock_);
+  BlockHeader* MakeSmallBlock(SizeClass size_class, ThreadHeap* owner,
+                              ThreadHeap** parked) MEMALLOC_REQUIRES(lock_);
   void FreeSmallBlock(BlockHeader* block) MEMALLOC_REQUIRES(lock_);
   void CountBlock(size_t granules) MEMALLOC_REQUIRES(lock_);
   void UncountBlock(size_t granules) MEMALLOC_REQUIRES(lock_);
 
   // large.cc
-  void* TryAllocateLarge(size_t size, size_t alignment, bool zero)
-      MEMALLOC_EXCLUDES(lock_);
+  void* TryAllocateLarge(size_t size, size_t alignment, bool zero,
+                         ThreadHeap** parked) MEMALLOC_EXCLUDES(lock_);
   bool TakeBehind(BlockHeader* block, size_t more) MEMALLOC_REQUIRES(lock_);
 
   // thread_heaps.cc
-  ThreadHeap* TryAcquireThreadHeap() MEMALLOC_EXCLUDES(lock_);
+  ThreadHeap* TryAcquireThreadHeap(ThreadHeap** parked)
+      MEMALLOC_EXCLUDES(lock_);
   void EmptyThreadHeap(ThreadHeap* heap) MEMALLOC_EXCLUDES(lock_);
   bool EmptyParkedHeaps() MEMALLOC_EXCLUDES(lock_);
-  void EmptyParkedHeapsBeforeGrowth(size_t granules) MEMALLOC_EXCLUDES(lock_);
   ThreadHeap* TakeParkedHeap() MEMALLOC_REQUIRES(lock_);
 
   // huge.cc

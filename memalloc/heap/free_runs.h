@@ -28,9 +28,6 @@ class FreeRuns {
   // The result's granules field is set, its status is the caller's to set.
   BlockHeader* Take(size_t granules, size_t alignment);
 
-  // Whether there is a run of at least `granules`.
-  bool Has(size_t granules) const { return ShortestFrom(granules) != 0; }
-
   // Takes the `granules` granules at `first`, if they are the beginning of a
   // free run.
   bool TakeAt(BlockHeader* first, size_t granules);

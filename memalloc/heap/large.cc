@@ -24,20 +24,21 @@ void DescribeLarge(BlockHeader* block, size_t granules) {
 }  // namespace
 
 void* CentralHeap::AllocateLarge(size_t size, size_t alignment, bool zero) {
-  EmptyParkedHeapsBeforeGrowth(GranulesFor(size));
   for (;;) {
-    void* block = TryAllocateLarge(size, alignment, zero);
-    if (block != nullptr || !CallInReserves()) return block;
+    ThreadHeap* parked = nullptr;
+    void* block = TryAllocateLarge(size, alignment, zero, &parked);
+    if (block != nullptr || !MakeRoom(parked)) return block;
   }
 }
 
-void* CentralHeap::TryAllocateLarge(size_t size, size_t alignment, bool zero) {
+void* CentralHeap::TryAllocateLarge(size_t size, size_t alignment, bool zero,
+                                    ThreadHeap** parked) {
   const size_t granules = GranulesFor(size);
   BlockHeader* block;
   ArenaHeader before;  // what was dirty before the block was taken
   {
     const LockHolder holder(lock_);
-    block = TakeRun(granules, alignment);
+    block = TakeRun(granules, alignment, parked);
     if (block == nullptr) return nullptr;
     DescribeLarge(block, granules);
     ArenaHeader* arena = ArenaHeaderOf(block);

@@ -75,15 +75,19 @@ void CentralHeap::OfferBlock(BlockHeader* block) {
 
 FreeCell* CentralHeap::AllocateCell(SizeClass size_class) {
   for (;;) {
-    FreeCell* cell = TryAllocateCell(size_class);
-    if (cell != nullptr || !CallInReserves()) return cell;
+    ThreadHeap* parked = nullptr;
+    FreeCell* cell = TryAllocateCell(size_class, &parked);
+    if (cell != nullptr || !MakeRoom(parked)) return cell;
   }
 }
 
-FreeCell* CentralHeap::TryAllocateCell(SizeClass size_class) {
+FreeCell* CentralHeap::TryAllocateCell(SizeClass size_class,
+                                       ThreadHeap** parked) {
   const LockHolder holder(lock_);
   BlockHeader* block = ClaimOrphan(size_class, &g_central_owner);
-  if (block == nullptr) block = MakeSmallBlock(size_class, &g_central_owner);
+  if (block == nullptr) {
+    block = MakeSmallBlock(size_class, &g_central_owner, parked);
+  }
   if (block == nullptr) return nullptr;
   FreeCell* cell;
   if (block->free_list != 0) {

@@ -2,9 +2,9 @@
 //
 // The heap of a thread that ends is parked as it stands, blocks, bins and all,
 // and the next new thread goes on with it: starting and ending a thread then
-// costs a lock each. Few are parked, and before the heap grows for a small
-// block they are emptied into the orphan lists, so that what dead threads left
-// is used first.
+// costs a lock each. Few are parked, and before the heap grows they are emptied
+// into the orphan lists one by one, so that what dead threads left is used
+// first.
 
 #include <new>
 
@@ -30,12 +30,13 @@ ThreadHeap* CentralHeap::TakeParkedHeap() {
 
 ThreadHeap* CentralHeap::AcquireThreadHeap() {
   for (;;) {
-    ThreadHeap* heap = TryAcquireThreadHeap();
-    if (heap != nullptr || !CallInReserves()) return heap;
+    ThreadHeap* parked = nullptr;
+    ThreadHeap* heap = TryAcquireThreadHeap(&parked);
+    if (heap != nullptr || !MakeRoom(parked)) return heap;
   }
 }
 
-ThreadHeap* CentralHeap::TryAcquireThreadHeap() {
+ThreadHeap* CentralHeap::TryAcquireThreadHeap(ThreadHeap** parked) {
   const LockHolder holder(lock_);
   ThreadHeap* heap = TakeParkedHeap();
   if (heap == nullptr && idle_heaps_ != nullptr) {
@@ -47,7 +48,7 @@ ThreadHeap* CentralHeap::TryAcquireThreadHeap() {
   }
   if (heap == nullptr) {
     if (metadata_end_ - metadata_ < sizeof(ThreadHeap)) {
-      BlockHeader* run = TakeRun(1, kGranuleSize);
+      BlockHeader* run = TakeRun(1, kGranuleSize, parked);
       if (run == nullptr) return nullptr;
       run->status = BlockStatus::kMetadata;
       ArenaHeaderOf(run)->SetDirty(GranuleOf(run), 1);
@@ -120,20 +121,6 @@ bool CentralHeap::EmptyParkedHeaps() {
       heap = TakeParkedHeap();
     }
     if (heap == nullptr) return any;
-    EmptyThreadHeap(heap);
-  }
-}
-
-// What dead threads left is put to use before the heap grows for a run of
-// `granules`.
-void CentralHeap::EmptyParkedHeapsBeforeGrowth(size_t granules) {
-  for (;;) {
-    ThreadHeap* heap;
-    {
-      const LockHolder holder(lock_);
-      heap = runs_.Has(granules) ? nullptr : TakeParkedHeap();
-    }
-    if (heap == nullptr) return;
     EmptyThreadHeap(heap);
   }
 }

@@ -162,6 +162,31 @@ CORE_TEST(ThreadExit, AnOrphanWithAnOwnerIsPassedOver) {
   CheckHeap();
 }
 
+// A heap that waits for the next thread keeps its blocks while an orphan will
+// do, or free granules; after that no more are emptied than need be.
+CORE_TEST(ThreadExit, OrphansAreUsedBeforeParkedHeapsAreEmptied) {
+  Free(Allocate(1));
+  void* in_parked = nullptr;
+  void* in_orphan = nullptr;
+  Worker parked;
+  parked.Do([&] { in_parked = Allocate(1000); });
+  Worker worker;
+  worker.Do([&] { in_orphan = Allocate(kSize); });
+  parked.End();
+  EndAndEmpty(worker);
+  ASSERT_NE(OwnerOf(in_parked), nullptr);
+  ASSERT_TRUE(BlockOfPointer(in_orphan)->is_orphan);
+  TakeFreeGranules();
+  const uintptr_t top = fake_os::BreakNow();
+  const uint64_t blocks = BlocksInUse();
+  EXPECT_EQ(BlockOfPointer(Allocate(kSize)), BlockOfPointer(in_orphan));
+  EXPECT_EQ(BlocksInUse(), blocks) << "a parked heap was emptied";
+  Allocate(2000);
+  EXPECT_NE(OwnerOf(in_parked), nullptr) << "one that parked later had enough";
+  EXPECT_EQ(fake_os::BreakNow(), top);
+  CheckHeap();
+}
+
 // ---- after the heap is gone ----
 
 // A key made after the core's own: in each round of destructors its turn comes
