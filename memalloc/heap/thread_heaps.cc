@@ -82,13 +82,17 @@ void CentralHeap::ReturnThreadHeap(ThreadHeap* heap) {
 // Gives up all blocks of a heap that is in no list, and makes it idle.
 void CentralHeap::EmptyThreadHeap(ThreadHeap* heap) {
   heap->Flush();
+  // Nobody else touches the heap's bins: their cells are walked before others
+  // have to wait for the lock.
+  for (BlockHeader* block : heap->current_) {
+    if (block != nullptr) heap->EmptyBin(block);
+  }
   uintptr_t late;
   {
     const LockHolder holder(lock_);
     for (unsigned c = 0; c < kNumSizeClasses; ++c) {
       BlockHeader* block = heap->current_[c];
       if (block != nullptr) {
-        heap->EmptyBin(block);
         heap->current_[c] = nullptr;
         GiveUpBlock(block);
       }
