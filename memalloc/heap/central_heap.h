@@ -190,6 +190,8 @@ class CentralHeap {
   ThreadHeap* TakeParkedHeap() MEMALLOC_REQUIRES(lock_);
 
   // huge.cc
+  bool GivingBackMayDo(size_t size) MEMALLOC_EXCLUDES(lock_);
+  void CacheOrDrop(ArenaHeader* arena, size_t limit) MEMALLOC_EXCLUDES(lock_);
   bool TrimHugeCache(size_t limit) MEMALLOC_EXCLUDES(lock_);
   size_t HugeCacheLimit() MEMALLOC_EXCLUDES(lock_);
   void Enlist(ArenaHeader* arena) MEMALLOC_REQUIRES(lock_);

@@ -29,7 +29,7 @@ void* CentralHeap::AllocateHuge(size_t size, size_t alignment, bool zero) {
     const size_t dirty = Min(size, arena->huge.bytes);
     if (arena->huge.bytes < size) {
       ArenaHeader* grown = ResizeHugeMapping(arena, size);
-      if (grown == nullptr) DropHugeMapping(arena);
+      if (grown == nullptr) CacheOrDrop(arena, HugeCacheLimit());
       arena = grown;
     }
     if (arena != nullptr && zero) {
@@ -37,12 +37,30 @@ void* CentralHeap::AllocateHuge(size_t size, size_t alignment, bool zero) {
     }
   }
   if (arena == nullptr) arena = MakeHugeMapping(size, alignment);
-  if (arena == nullptr && GiveBack()) arena = MakeHugeMapping(size, alignment);
+  if (arena == nullptr && GivingBackMayDo(size) && GiveBack()) {
+    arena = MakeHugeMapping(size, alignment);
+  }
   if (arena == nullptr) return nullptr;
   HugeBlockOf(arena)->status = BlockStatus::kHuge;
   const LockHolder holder(lock_);
   Enlist(arena);
   return reinterpret_cast<void*>(arena->huge.start);
+}
+
+// Whether there may be room for `size` bytes once all is given back that can
+// be: what that cannot yield must be there already. Otherwise a request that is
+// refused anyway would cost the heap all that it keeps.
+bool CentralHeap::GivingBackMayDo(size_t size) {
+  size_t most;
+  {
+    const LockHolder holder(lock_);
+    most = backed_granules_ * kGranuleSize + huge_cache_.bytes();
+  }
+  if (size <= most) return true;
+  ArenaHeader* rest = MakeHugeMapping(size - most, kGranuleSize);
+  if (rest == nullptr) return false;
+  DropHugeMapping(rest);
+  return true;
 }
 
 size_t CentralHeap::HugeCacheLimit() {
@@ -57,13 +75,21 @@ void CentralHeap::FreeHuge(BlockHeader* block) {
   {
     const LockHolder holder(lock_);
     Delist(arena);
-    // Only blocks in the usual place: they can be resized.
-    if (arena->huge.start - arena->Start() == kGranuleSize &&
-        huge_cache_.Put(arena, limit)) {
-      arena = nullptr;
-    }
   }
-  if (arena != nullptr) DropHugeMapping(arena);
+  CacheOrDrop(arena, limit);
+}
+
+// Keeps a mapping without a block for the next one, if the cache has room
+// within `limit` bytes.
+void CentralHeap::CacheOrDrop(ArenaHeader* arena, size_t limit) {
+  bool is_cached;
+  {
+    const LockHolder holder(lock_);
+    // Only blocks in the usual place: they can be resized.
+    is_cached = arena->huge.start - arena->Start() == kGranuleSize &&
+                huge_cache_.Put(arena, limit);
+  }
+  if (!is_cached) DropHugeMapping(arena);
   TrimHugeCache(limit);
 }
 

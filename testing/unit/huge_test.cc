@@ -281,6 +281,31 @@ CORE_TEST(HugeResize, ItsOldPlaceServesOthersAtOnce) {
   CheckHeap();
 }
 
+// What the heap keeps for speed is not given up for a request that is refused
+// anyway.
+CORE_TEST(HugeFailure, AHopelessRequestCostsTheHeapNothing) {
+  FreeAll(AllocateMany(kMiB, 20));
+  Free(Allocate(20 * kMiB));
+  const uintptr_t top = fake_os::BreakNow();
+  const size_t mapped = fake_os::MappedBytes();
+  EXPECT_EQ(Allocate(100 * kGiB), nullptr) << "more than all address space";
+  fake_os::LimitMemory(fake_os::UsableBytes() + 20 * kMiB);
+  EXPECT_EQ(Allocate(100 * kMiB), nullptr);
+  EXPECT_EQ(fake_os::BreakNow(), top);
+  EXPECT_EQ(fake_os::MappedBytes(), mapped);
+  const size_t calls = fake_os::CountAll();
+  EXPECT_NE(Allocate(20 * kMiB), nullptr);
+  EXPECT_EQ(fake_os::CountAll(), calls) << "from the cache";
+}
+
+// It is given up where it makes up for what is missing.
+CORE_TEST(HugeFailure, WhatIsKeptIsGivenUpForARequestThatItServes) {
+  FreeAll({Allocate(10 * kMiB), Allocate(11 * kMiB)});
+  fake_os::LimitMemory(fake_os::UsableBytes() + 20 * kMiB);
+  EXPECT_NE(Allocate(40 * kMiB), nullptr) << "21 MiB and what there is";
+  CheckHeap();
+}
+
 CORE_TEST(HugeFailure, ImpossibleSizesAndAlignmentsLeaveNoTrace) {
   Allocate(100);
   void* huge = Allocate(20 * kMiB);
