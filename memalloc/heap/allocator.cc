@@ -209,7 +209,7 @@ void* AllocateAligned(size_t size, size_t alignment) {
   if (alignment <= kGranuleSize && size <= kMaxSmallSize) {
     return AllocateSmall(AlignedClassOf(size, alignment));
   }
-  if (alignment <= kMaxLargeSize && size <= kMaxLargeSize) {
+  if (alignment <= kMaxLargeAlignment && size <= kMaxLargeSize) {
     return g_central_heap.AllocateLarge(size, alignment, /*zero=*/false);
   }
   return g_central_heap.AllocateHuge(size, alignment, /*zero=*/false);

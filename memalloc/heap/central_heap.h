@@ -78,7 +78,7 @@ class CentralHeap {
   // ---- large and huge blocks ----
 
   // `size` in (kMaxSmallSize or any aligned size, kMaxLargeSize], `alignment`
-  // a power of two up to kMaxLargeSize. With `zero`, memory that is not known
+  // a power of two up to kMaxLargeAlignment. With `zero`, memory that is not known
   // to be zero is cleared. Null when memory is short.
   void* AllocateLarge(size_t size, size_t alignment, bool zero)
       MEMALLOC_EXCLUDES(lock_);

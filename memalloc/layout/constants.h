@@ -31,7 +31,9 @@ inline constexpr size_t kMinAlignment = 16;
 // Cells serve requests up to kMaxSmallSize, runs of granules those up to
 // kMaxLargeSize, mappings of their own everything above.
 inline constexpr size_t kMaxSmallSize = kGranuleSize;
-inline constexpr size_t kMaxLargeSize = kArenaSize / 2;
+// Two blocks of the largest size and the table fill an arena.
+inline constexpr size_t kMaxLargeSize = kArenaSize / 2 - kGranuleSize;
+inline constexpr size_t kMaxLargeAlignment = kArenaSize / 2;
 
 // No object is larger: differences of pointers must fit in ptrdiff_t.
 inline constexpr size_t kMaxRequest = PTRDIFF_MAX;

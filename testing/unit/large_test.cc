@@ -49,6 +49,17 @@ CORE_TEST(Large, IsMadeOfWholeGranules) {
   EXPECT_EQ(BlockOfPointer(largest)->status, BlockStatus::kLarge);
 }
 
+CORE_TEST(Large, TwoOfTheLargestFillAnArena) {
+  const auto first = reinterpret_cast<uintptr_t>(Allocate(kMaxLargeSize));
+  const auto second = reinterpret_cast<uintptr_t>(Allocate(kMaxLargeSize));
+  EXPECT_EQ(ArenaOf(first), ArenaOf(second));
+  // Powers of two are common: the next one is no block of an arena.
+  void* rounder = Allocate(8 * kMiB);
+  EXPECT_EQ(BlockOfPointer(rounder)->status, BlockStatus::kHuge);
+  EXPECT_EQ(g_central_heap.Counts().arenas, 1U);
+  CheckHeap();
+}
+
 CORE_TEST(Large, TakesTheGapThatFitsBest) {
   // Gaps of 6, 3 and 9 granules, apart from each other.
   std::vector<void*> blocks;
@@ -179,7 +190,7 @@ CORE_TEST(LargeResize, SmallStepsMoveSeldom) {
 // ---- alignment ----
 
 TEST(LargeAligned, EveryAlignmentAndSize) {
-  for (size_t alignment = 32; alignment <= kMaxLargeSize; alignment *= 2) {
+  for (size_t alignment = 32; alignment <= kMaxLargeAlignment; alignment *= 2) {
     SCOPED_TRACE(alignment);
     RunInFreshProcess([alignment] {
       std::vector<void*> blocks;
