@@ -17,6 +17,8 @@ BlockHeader* BlockOfAllocation(uintptr_t address, const char* call) {
   const auto* pointer = reinterpret_cast<const void*>(address);
   switch (g_address_map.Find(address)) {
     case SlotKind::kHugeAligned: {
+      // Only in front of the slot's first byte stands a table.
+      if (address % kArenaSize != 0) break;
       BlockHeader* block = HeaderOf(address - 1);
       if (ArenaHeaderOf(block)->huge.start == address) return block;
       break;

@@ -276,6 +276,12 @@ TEST(InteriorPointer, OfABlockAlignedToItsArena) {
     ExpectInterior("free", At(block, 4096));
     Free(At(block, 4096));
   });
+  // The header's place in the block's own slot lies behind a small block.
+  RunUntilAbort([] {
+    void* block = AllocateAligned(100, kArenaSize);
+    ExpectInterior("free", At(block, 16));
+    Free(At(block, 16));
+  });
 }
 
 TEST(InteriorPointer, InOtherCalls) {
