@@ -23,7 +23,8 @@ BlockHeader* BlockOfAllocation(uintptr_t address, const char* call) {
       if (ArenaHeaderOf(block)->huge.start == address) return block;
       break;
     }
-    case SlotKind::kArena: {
+    case SlotKind::kArena:
+    case SlotKind::kHuge: {
       const BlockHeader* header = HeaderOf(address);
       BlockHeader* block = BlockOf(address);
       // The header of a granule inside a large block may be a left-over.
@@ -240,13 +241,7 @@ size_t UsableSize(const void* pointer) {
 }
 
 bool Owns(const void* pointer) {
-  const auto address = reinterpret_cast<uintptr_t>(pointer);
-  const SlotKind kind = g_address_map.Find(address);
-  if (kind != SlotKind::kArena) return kind != SlotKind::kForeign;
-  const BlockHeader* header = HeaderOf(address);
-  const ArenaHeader* arena = ArenaHeaderOf(header);
-  return arena->kind == ArenaKind::kHuge ||
-         (address < arena->End() && header->status != BlockStatus::kForeign);
+  return g_central_heap.Owns(reinterpret_cast<uintptr_t>(pointer));
 }
 
 }  // namespace memalloc

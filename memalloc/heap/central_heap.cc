@@ -5,6 +5,7 @@
 #include "memalloc/base/check.h"
 #include "memalloc/base/math.h"
 #include "memalloc/heap/thread_heap.h"
+#include "memalloc/layout/address_map.h"
 
 namespace memalloc {
 
@@ -121,7 +122,23 @@ void CentralHeap::FreeSmallBlock(BlockHeader* block) {
   GiveRun(block, granules);
 }
 
-// ---- counts ----
+// ---- looking in ----
+
+bool CentralHeap::Owns(uintptr_t address) {
+  if (g_address_map.Find(address) == SlotKind::kForeign) return false;
+  // Arenas go under the lock, mappings of huge blocks after they have left the
+  // list: what is looked at here stays mapped, whatever others free or trim.
+  const LockHolder holder(lock_);
+  if (g_address_map.Find(address) == SlotKind::kArena) {
+    const BlockHeader* header = HeaderOf(address);
+    return address < ArenaHeaderOf(header)->End() &&
+           header->status != BlockStatus::kForeign;
+  }
+  for (const ArenaHeader* huge = huge_; huge != nullptr; huge = huge->next) {
+    if (huge->HasHuge(address)) return true;
+  }
+  return huge_cache_.Has(address);
+}
 
 CentralCounts CentralHeap::Counts() {
   const LockHolder holder(lock_);

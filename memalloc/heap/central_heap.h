@@ -131,6 +131,9 @@ class CentralHeap {
   // can be looked into.
   void Check(const ThreadHeap* mine) MEMALLOC_EXCLUDES(lock_);
 
+  // Whether the address lies in memory of ours, in use or not.
+  bool Owns(uintptr_t address) MEMALLOC_EXCLUDES(lock_);
+
   CentralCounts Counts() MEMALLOC_EXCLUDES(lock_);
 
  private:

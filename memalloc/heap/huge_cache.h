@@ -46,6 +46,14 @@ class HugeCache {
     return is_excess && count_ > 0 ? Remove(0) : nullptr;
   }
 
+  // Whether the address lies in one of the mappings.
+  bool Has(uintptr_t address) const {
+    for (size_t i = 0; i < count_; ++i) {
+      if (entries_[i]->HasHuge(address)) return true;
+    }
+    return false;
+  }
+
   size_t bytes() const { return bytes_; }
 
  private:

@@ -27,7 +27,7 @@ size_t SlotsOf(size_t offset, size_t bytes) {
 
 void MarkSlots(uintptr_t base, size_t offset, size_t bytes) {
   const size_t slots = SlotsOf(offset, bytes);
-  g_address_map.Set(base, 1, SlotKind::kArena);
+  g_address_map.Set(base, 1, SlotKind::kHuge);
   if (slots > 1) {
     g_address_map.Set(base + kArenaSize, slots - 1, SlotKind::kHugeInside);
   }

@@ -24,8 +24,7 @@ namespace memalloc {
 
 enum class SlotKind : uint8_t {
   kForeign = 0,
-  // An arena, or the first slot of a huge block: a header table stands at its
-  // start.
+  // An arena: a header table stands at its start.
   kArena = 1,
   // A later slot of a huge block: no table, no pointer that malloc returned.
   kHugeInside = 2,
@@ -33,6 +32,8 @@ enum class SlotKind : uint8_t {
   // its pointer is the slot's first byte, and its header stands in the table
   // of the slot before.
   kHugeAligned = 3,
+  // The first slot of a huge block: it begins with a table, as an arena.
+  kHuge = 4,
 };
 
 class AddressMap {

@@ -47,6 +47,11 @@ struct alignas(MEMALLOC_CACHE_LINE) ArenaHeader {
     return reinterpret_cast<BlockHeader*>(this) + granule;
   }
 
+  // kHuge: whether the address lies in the mapping.
+  bool HasHuge(uintptr_t address) const {
+    return address >= Start() && address < huge.start + huge.bytes;
+  }
+
   bool IsDirty(size_t granule) const {
     return (dirty[granule / 64] >> granule % 64 & 1) != 0;
   }

@@ -97,6 +97,36 @@ CORE_TEST(Huge, AMappingThatIsUsedAgainIsZeroWhenAsked) {
   }
 }
 
+CORE_TEST(Huge, OwnsItsMappingAndNothingBehind) {
+  for (const size_t alignment : {kMinAlignment, kArenaSize}) {
+    for (const size_t size : {9 * kMiB + 1, 33 * kMiB + 1}) {
+      void* block = AllocateAligned(size, alignment);
+      ASSERT_NE(block, nullptr);
+      const size_t usable = UsableSize(block);
+      EXPECT_TRUE(Owns(At(block, usable - 1)));
+      EXPECT_FALSE(Owns(At(block, usable))) << "in its last slot";
+    }
+  }
+  void* kept = Allocate(20 * kMiB);
+  Free(kept);
+  EXPECT_TRUE(Owns(kept)) << "in the cache";
+  ASSERT_TRUE(g_central_heap.GiveBack());
+  EXPECT_FALSE(Owns(kept));
+}
+
+// What the map said may be outdated when the mapping is looked at: another
+// thread frees it.
+CORE_TEST(Huge, OwnsDoesNotFollowWhatIsGone) {
+  void* gone = Allocate(40 * kMiB);
+  Free(gone);
+  const auto address = reinterpret_cast<uintptr_t>(gone);
+  ASSERT_FALSE(Owns(gone));
+  for (const SlotKind kind : {SlotKind::kHuge, SlotKind::kHugeInside}) {
+    g_address_map.Set(address, 1, kind);
+    EXPECT_FALSE(Owns(gone));
+  }
+}
+
 // ---- alignment ----
 
 TEST(HugeAligned, EveryAlignmentAndSize) {
