@@ -78,8 +78,8 @@ class CentralHeap {
   // ---- large and huge blocks ----
 
   // `size` in (kMaxSmallSize or any aligned size, kMaxLargeSize], `alignment`
-  // a power of two up to kMaxLargeAlignment. With `zero`, memory that is not known
-  // to be zero is cleared. Null when memory is short.
+  // a power of two up to kMaxLargeAlignment. With `zero`, memory that is not
+  // known to be zero is cleared. Null when memory is short.
   void* AllocateLarge(size_t size, size_t alignment, bool zero)
       MEMALLOC_EXCLUDES(lock_);
   void FreeLarge(BlockHeader* block) MEMALLOC_EXCLUDES(lock_);
@@ -112,7 +112,8 @@ class CentralHeap {
   // ---- fork ----
 
   // Before fork in the parent, after it in the parent, in the child.
-  // `survivor` is the heap of the thread that forked, null if it has none.
+  // `survivor` is the heap of the thread that forked, null if it has none;
+  // `had_threads` is false if no other thread can have run.
   void PrepareFork() MEMALLOC_NO_THREAD_SAFETY_ANALYSIS {
     lock_.Acquire();
     t_holds_all_for_fork = true;
@@ -121,8 +122,8 @@ class CentralHeap {
     t_holds_all_for_fork = false;
     lock_.Release();
   }
-  void AfterForkInChild(ThreadHeap* survivor)
-      MEMALLOC_NO_THREAD_SAFETY_ANALYSIS;
+  void AfterForkInChild(ThreadHeap* survivor,
+                        bool had_threads) MEMALLOC_NO_THREAD_SAFETY_ANALYSIS;
 
   // ---- looking in ----
 

@@ -16,6 +16,7 @@
 #include "memalloc/layout/address_map.h"
 
 namespace memalloc {
+
 // Whether this heap owns the block or could claim it; if not, `owner` is who
 // does.
 bool ThreadHeap::TryOwn(BlockHeader* block, ThreadHeap** owner) {
@@ -23,6 +24,11 @@ bool ThreadHeap::TryOwn(BlockHeader* block, ThreadHeap** owner) {
   // the acquire of who finds this heap as the owner and sends to it.
   *owner = block->owner.load(std::memory_order_acquire);
   if (*owner == this) return true;
+  if (*owner == nullptr && t_holds_all_for_fork) {
+    // In a child whose handler has yet to run the block may be torn.
+    *owner = &g_dropped_owner;
+    return false;
+  }
   if (*owner != nullptr ||
       !block->owner.compare_exchange_strong(
           *owner, this, std::memory_order_acq_rel, std::memory_order_acquire)) {
@@ -156,7 +162,9 @@ bool ThreadHeap::Receive(Batch* first, Batch* last) {
 }
 
 void ThreadHeap::DrainInbox() {
-  if (inbox_.load(std::memory_order_relaxed) == kInboxEmpty || draining_) {
+  // While this thread forks, what came may be torn: see AfterForkInChild.
+  if (inbox_.load(std::memory_order_relaxed) == kInboxEmpty || draining_ ||
+      t_holds_all_for_fork) {
     return;
   }
   draining_ = true;

@@ -43,6 +43,8 @@ void CentralHeap::RemoveOrphan(BlockHeader* block) {
 }
 
 BlockHeader* CentralHeap::ClaimOrphan(SizeClass size_class, ThreadHeap* owner) {
+  // Its free cells may be torn in a child whose handler has yet to run.
+  if (t_holds_all_for_fork) return nullptr;
   while (orphans_[size_class] != 0) {
     BlockHeader* block = BlockNumbered(orphans_[size_class]);
     RemoveOrphan(block);
@@ -107,6 +109,7 @@ FreeCell* CentralHeap::TryAllocateCell(SizeClass size_class,
 }
 
 void CentralHeap::FreeBatchOf(BlockHeader* block, Batch* batch) {
+  if (t_holds_all_for_fork) return;  // as ThreadHeap::TryOwn has it
   for (;;) {
     ThreadHeap* owner = nullptr;
     {

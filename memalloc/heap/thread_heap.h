@@ -185,6 +185,8 @@ extern MEMALLOC_HIDDEN ThreadHeap
     g_gone_heap;  // no longer: the central heap serves it
 // Owns a block while the central heap works on it for such a thread.
 extern MEMALLOC_HIDDEN ThreadHeap g_central_owner;
+// Gets the cells of orphans that a thread frees while it forks: they are lost.
+extern MEMALLOC_HIDDEN ThreadHeap g_dropped_owner;
 
 inline bool IsStandIn(const ThreadHeap* heap) {
   return heap == &g_no_heap || heap == &g_gone_heap;

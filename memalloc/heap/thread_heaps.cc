@@ -21,7 +21,8 @@ constexpr uint32_t kMaxParked = 8;
 
 ThreadHeap* CentralHeap::TakeParkedHeap() {
   ThreadHeap* heap = parked_heaps_;
-  if (heap == nullptr) return nullptr;
+  // In a child whose handler has yet to run their inboxes may be torn.
+  if (heap == nullptr || t_holds_all_for_fork) return nullptr;
   parked_heaps_ = heap->next_free_;
   --parked_count_;
   heap->in_use_ = true;
@@ -129,7 +130,7 @@ bool CentralHeap::EmptyParkedHeaps() {
   }
 }
 
-void CentralHeap::AfterForkInChild(ThreadHeap* survivor) {
+void CentralHeap::AfterForkInChild(ThreadHeap* survivor, bool had_threads) {
   t_holds_all_for_fork = false;
   lock_.ReinitialiseInChild();
   bool others = false;
@@ -139,15 +140,15 @@ void CentralHeap::AfterForkInChild(ThreadHeap* survivor) {
     heap->in_use_ = false;
     heap->inbox_.store(kInboxDropped, std::memory_order_relaxed);
   }
-  if (!others) return;
+  if (!others && !had_threads) return;
   // What others had sent may be torn in the copy: cells and inbox were copied
-  // at different moments.
+  // at different moments. Threads without a heap send too.
   for (ThreadHeap* heap = heaps_; heap != nullptr; heap = heap->next_) {
     if (heap->inbox_.load(std::memory_order_relaxed) > kInboxDropped) {
       heap->inbox_.store(kInboxEmpty, std::memory_order_relaxed);
     }
   }
-  WriteOffOrphans();
+  if (others) WriteOffOrphans();
 }
 
 }  // namespace memalloc

@@ -19,16 +19,24 @@ extern "C" {
 void _IO_list_lock() __attribute__((weak));
 void _IO_list_unlock() __attribute__((weak));
 void _IO_list_resetlock() __attribute__((weak));
+// Of <sys/single_threaded.h>, glibc 2.32 and later.
+extern char __libc_single_threaded __attribute__((weak));
 }
 
 namespace memalloc {
 namespace {
+
+// Whether other threads may run beside the one that forks; if not known, yes.
+// Written under the central lock.
+bool g_has_threads;
 
 // fork takes this lock of stdio's after our handler; whoever holds it may be
 // waiting for ours (fflush of a stream in memory). So it comes first here.
 void Prepare() {
   if (&_IO_list_lock != nullptr) _IO_list_lock();
   g_central_heap.PrepareFork();
+  g_has_threads =
+      &__libc_single_threaded == nullptr || __libc_single_threaded == 0;
 }
 
 void InParent() {
@@ -39,7 +47,8 @@ void InParent() {
 void InChild() {
   if (&_IO_list_resetlock != nullptr) _IO_list_resetlock();
   ThreadHeap* heap = t_heap;
-  g_central_heap.AfterForkInChild(IsStandIn(heap) ? nullptr : heap);
+  g_central_heap.AfterForkInChild(IsStandIn(heap) ? nullptr : heap,
+                                  g_has_threads);
 }
 
 std::atomic<bool> g_registered{false};

@@ -3,6 +3,7 @@
 
 #include "memalloc/runtime/runtime.h"
 
+#include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -215,6 +216,87 @@ CORE_TEST(Fork, OrphansLoseTheirFreeCellsOnly) {
     AllocateMany(64, 3000);
     CheckHeap();
   });
+}
+
+// A link as it may stand in the copy; the child must not follow it.
+class TornLink {
+ public:
+  explicit TornLink(void* cell) : word_(static_cast<uintptr_t*>(cell)) {
+    *word_ ^= kTear;
+  }
+  ~TornLink() { *word_ ^= kTear; }
+  TornLink(const TornLink&) = delete;
+  TornLink& operator=(const TornLink&) = delete;
+
+ private:
+  static constexpr uintptr_t kTear = uintptr_t{1} << 46;
+  uintptr_t* word_;
+};
+
+CORE_TEST(Fork, WhatThreadsWithoutAHeapSentIsWrittenOff) {
+  void* cell = Allocate(64);
+  Worker worker;
+  worker.Do([&] { Free(cell); });
+  ASSERT_EQ(g_central_heap.Counts().thread_heaps, 1U);
+  const TornLink torn(cell);
+  InForkedChild([] { AllocateMany(64, 3000); });
+}
+
+// Handlers that were registered before ours run before it in the child.
+std::function<void()>& EarlyHandler() {
+  static std::function<void()>& handler = *new std::function<void()>;
+  return handler;
+}
+void RegisterEarlyHandler(const std::function<void()>& body) {
+  EarlyHandler() = body;
+  ASSERT_EQ(pthread_atfork(nullptr, nullptr, [] { EarlyHandler()(); }), 0);
+}
+
+CORE_TEST(Fork, AnEarlierHandlerLeavesTheInboxAlone) {
+  RegisterEarlyHandler([] { AllocateMany(64, 3000); });
+  void* cell = Allocate(64);
+  Worker worker;
+  worker.Do([&] { Free(cell); });
+  const TornLink torn(cell);
+  InForkedChild([] { AllocateMany(64, 3000); });
+}
+
+CORE_TEST(Fork, AnEarlierHandlerLeavesOrphansAlone) {
+  std::vector<void*> cells;
+  RegisterEarlyHandler([&] {
+    Free(cells[7]);
+    AllocateMany(64, 3000);
+  });
+  Worker worker;
+  worker.Do([&] {
+    cells = AllocateMany(64, 40);
+    FreeAll({cells[3], cells[4]});
+  });
+  Worker other;
+  other.Do([] { Allocate(64); });
+  EndAndEmpty(worker);
+  ASSERT_TRUE(BlockOfPointer(cells[0])->is_orphan);
+  {
+    const TornLink torn(CellAt(BlockOfPointer(cells[0])->free_list));
+    InForkedChild([] { AllocateMany(64, 3000); });
+  }
+  CheckHeap();
+}
+
+CORE_TEST(Fork, AnEarlierHandlerLeavesParkedHeapsAlone) {
+  RegisterEarlyHandler([] {
+    TakeFreeGranules();
+    AllocateMany(64, 3000);
+  });
+  void* cell = Allocate(64);  // lest this thread take the parked heap
+  Worker worker;
+  worker.Do([&] { cell = Allocate(64); });
+  worker.End();
+  Worker sender;
+  sender.Do([&] { Free(cell); });
+  // The second word, which leads to the next batch.
+  const TornLink torn(static_cast<uintptr_t*>(cell) + 1);
+  InForkedChild([] { AllocateMany(64, 3000); });
 }
 
 CORE_TEST(Fork, TheChildForksAgain) {
