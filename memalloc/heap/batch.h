@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "memalloc/layout/address_map.h"
 #include "memalloc/layout/block_header.h"
 #include "memalloc/layout/constants.h"
 #include "memalloc/layout/free_cell.h"
@@ -40,7 +41,7 @@ class Batch {
   // The first cell; dies if the anchor was overwritten.
   FreeCell* CheckedFirst(const BlockHeader* block) const {
     const uintptr_t first = first_.Next(block->link_key);
-    if (!IsInBlock(block, first) || cells() > block->carved) {
+    if (!IsInBlock(block, first) || cells() == 0 || cells() > block->carved) {
       DieOfOverwrittenLink(&first_);
     }
     return CellAt(first);
@@ -51,6 +52,13 @@ class Batch {
   }
 
   uintptr_t next() const { return (rest_ ^ g_link_key) & kAddressMask; }
+  // The same of a batch that came in; dies if it was overwritten.
+  uintptr_t CheckedNext() const {
+    if (next() != 0 && g_address_map.Find(next()) != SlotKind::kArena) {
+      DieOfOverwrittenLink(&first_);
+    }
+    return next();
+  }
 
   void SetNext(uintptr_t next) {
     rest_ = (uintptr_t{cells()} << kFreeTagShift | next) ^ g_link_key;

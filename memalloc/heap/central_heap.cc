@@ -160,8 +160,6 @@ CentralCounts CentralHeap::Counts() {
     while (granule < arena->limit) {
       const BlockHeader* block = arena->Header(granule);
       if (block->status == BlockStatus::kSmall) {
-        // Of a block that another thread works on this is an estimate; it may
-        // read the two fields of FreeCells() at different moments.
         const uint32_t used = Min<uint32_t>(block->UsedCells(), block->carved);
         counts.live_bytes += uint64_t{used} * block->cell_size;
       } else if (block->status == BlockStatus::kLarge) {

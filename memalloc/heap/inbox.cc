@@ -13,7 +13,6 @@
 
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/thread_heap.h"
-#include "memalloc/layout/address_map.h"
 
 namespace memalloc {
 
@@ -171,10 +170,7 @@ void ThreadHeap::DrainInbox() {
   uintptr_t next = inbox_.exchange(kInboxEmpty, std::memory_order_acquire);
   while (next != 0) {
     Batch* batch = Batch::At(next);
-    next = batch->next();
-    if (next != 0 && g_address_map.Find(next) != SlotKind::kArena) {
-      DieOfOverwrittenLink(batch->anchor());
-    }
+    next = batch->CheckedNext();
     Route(BlockOf(batch->Address()), batch);
   }
   draining_ = false;

@@ -98,10 +98,10 @@ FreeCell* CentralHeap::TryAllocateCell(SizeClass size_class,
     if (block->free_list != 0 && !IsInBlock(block, block->free_list)) {
       DieOfOverwrittenLink(cell);
     }
-    --block->free_base;
+    block->free_base -= 1;
   } else {
     cell = CellAt(BlockStart(block) + block->carved * size_t{block->cell_size});
-    ++block->carved;
+    block->carved += 1;
   }
   cell->link = 0;
   GiveUpBlock(block);

@@ -93,7 +93,7 @@ bool ThreadHeap::Carve(BlockHeader* block) {
     CellAt(cell)->SetNext(cell + cell_size, block->link_key);
   }
   CellAt(last)->SetNext(0, block->link_key);
-  block->carved = static_cast<uint16_t>(block->carved + cells);
+  block->carved += static_cast<uint16_t>(cells);
   bins_[block->size_class] = CellAt(start);
   return true;
 }

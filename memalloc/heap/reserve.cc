@@ -43,7 +43,9 @@ uintptr_t ReserveAligned(size_t bytes, size_t alignment, size_t offset) {
 
 void ReturnReservation(uintptr_t start, size_t bytes) {
   os::Unmap(start, bytes);
-  // The next one goes where this one was, lest they march down for ever.
+  // The next one goes where this one was, lest they march down. Those that
+  // realloc moves still do: each 64 GiB cost a page of the address map, until
+  // the kernel refuses the hint.
   g_last_reservation.compare_exchange_strong(start, start + bytes,
                                              std::memory_order_relaxed);
 }

@@ -77,7 +77,7 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   MEMALLOC_FAST void FreeOwn(BlockHeader* block, FreeCell* cell) {
     cell->SetNext(block->free_list, block->link_key);
     block->free_list = AddressOf(cell);
-    if (MEMALLOC_UNLIKELY(--block->countdown == 0)) OnCountdown(block);
+    if (MEMALLOC_UNLIKELY(block->countdown.CountDown())) OnCountdown(block);
   }
 
   // Frees a cell of anybody's small block.

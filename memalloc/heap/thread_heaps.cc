@@ -113,7 +113,7 @@ void CentralHeap::EmptyThreadHeap(ThreadHeap* heap) {
   }
   while (late != 0) {
     Batch* batch = Batch::At(late);
-    late = batch->next();
+    late = batch->CheckedNext();
     FreeBatchOf(BlockOf(batch->Address()), batch);
   }
 }

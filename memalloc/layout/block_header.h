@@ -22,6 +22,7 @@
 
 #include "memalloc/base/attributes.h"
 #include "memalloc/base/math.h"
+#include "memalloc/base/single_writer.h"
 #include "memalloc/layout/constants.h"
 #include "memalloc/layout/size_class.h"
 
@@ -62,19 +63,19 @@ struct alignas(MEMALLOC_CACHE_LINE) BlockHeader {
 
   // Frees until the owner must look at the block (it became worth a refill,
   // or empty). `free_base - countdown` is the length of free_list.
-  uint32_t countdown;
-  uint32_t free_base;
+  SingleWriter<uint32_t> countdown;
+  SingleWriter<uint32_t> free_base;
 
   BlockStatus status;
   SizeClass size_class;
   BlockPlace place;
   bool is_orphan;  // linked in the orphan list; guarded by the central lock
 
-  uint16_t granules;   // of the block or free run; in the first and last header
-  uint16_t offset;     // kInside: granules back to the first
-  uint16_t capacity;   // cells that fit
-  uint16_t carved;     // cells carved so far, from the block's start on
-  uint32_t cell_size;  // bytes; of a large block, all of it
+  uint16_t granules;  // of the block or free run; in the first and last header
+  uint16_t offset;    // kInside: granules back to the first
+  uint16_t capacity;  // cells that fit
+  SingleWriter<uint16_t> carved;  // so far, from the block's start on
+  uint32_t cell_size;             // bytes; of a large block, all of it
 
   // Neighbours in the orphan list; guarded by the central lock.
   BlockNumber orphan_next;
@@ -102,6 +103,8 @@ struct alignas(MEMALLOC_CACHE_LINE) BlockHeader {
 #endif
   }
 
+  // Of a block that another thread owns these are estimates: the fields may be
+  // read at different moments.
   uint32_t FreeCells() const { return free_base - countdown; }
   uint32_t UsedCells() const { return carved - FreeCells(); }
 

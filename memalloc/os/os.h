@@ -50,7 +50,8 @@ bool Commit(uintptr_t start, size_t bytes);
 
 // Whether the range has no hole. A reservation for which Commit or RemapTo
 // failed is still the caller's then; if it has one, it must not be touched any
-// more, as another thread may be given the hole at any time.
+// more, as another thread may be given the hole at any time. That is no proof:
+// a hole that others have filled exactly since looks whole too.
 bool IsWhole(uintptr_t start, size_t bytes);
 
 // Gives back a mapping or a part of one.

@@ -8,6 +8,7 @@
 #include "gtest/gtest.h"
 #include "memalloc/base/line_buffer.h"
 #include "memalloc/base/math.h"
+#include "memalloc/base/single_writer.h"
 
 namespace memalloc {
 namespace {
@@ -35,6 +36,28 @@ TEST(Math, Rounding) {
     }
   }
   EXPECT_EQ(RoundUp(UINTPTR_MAX, 4096), 0U) << "wraps, as documented";
+}
+
+TEST(SingleWriter, CountsDownToZero) {
+  SingleWriter<uint32_t> number;
+  number = 3;
+  EXPECT_FALSE(number.CountDown());
+  EXPECT_FALSE(number.CountDown());
+  EXPECT_EQ(number, 1U);
+  EXPECT_TRUE(number.CountDown());
+  EXPECT_EQ(number, 0U);
+  EXPECT_FALSE(number.CountDown()) << "wraps";
+  EXPECT_EQ(number, UINT32_MAX);
+}
+
+TEST(SingleWriter, AddsAndSubtractsInItsOwnWidth) {
+  SingleWriter<uint16_t> number;
+  EXPECT_EQ(number, 0U);
+  number += 65535;
+  number += 2;
+  EXPECT_EQ(number, 1U);
+  number -= 2;
+  EXPECT_EQ(number, 65535U);
 }
 
 TEST(LineBuffer, WritesNumbersAsPrintfDoes) {

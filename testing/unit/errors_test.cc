@@ -412,6 +412,23 @@ TEST(OverwrittenLink, SeenByAThreadWithoutAHeap) {
   });
 }
 
+// A batch of no cells is none that a thread made.
+TEST(OverwrittenLink, ToABatchOfNoCells) {
+  RunUntilAbort([] {
+    const std::vector<void*> cells = AllocateMany(64, 20);
+    Worker worker;
+    worker.Do([&] {
+      Allocate(64);
+      FreeAll(cells);
+    });
+    worker.End();
+    FreeCell* anchor = CellAt(reinterpret_cast<uintptr_t>(cells[0]));
+    Batch::At(AddressOf(anchor))->Seal(BlockOfPointer(anchor), anchor, 0);
+    ExpectOverwrittenLink(anchor);
+    AllocateMany(5000, 100);
+  });
+}
+
 // ---- re-entry ----
 
 // A signal handler that calls malloc inside of malloc is told so.
