@@ -182,6 +182,15 @@ void* AllocateAnySize(size_t size) {
   return AllocateWhole(size, /*zero=*/false);
 }
 
+void FreeOther(void* pointer, BlockHeader* header) noexcept {
+  const auto address = reinterpret_cast<uintptr_t>(pointer);
+  if (MEMALLOC_LIKELY(address % kMinAlignment == 0 &&
+                      t_heap->TryCollect(header, CellAt(address)))) {
+    return;
+  }
+  FreeAnyPointer(pointer, "free");
+}
+
 void FreeAnyPointer(void* pointer, const char* call) noexcept {
   if (pointer == nullptr) return;
   const auto address = reinterpret_cast<uintptr_t>(pointer);

@@ -25,6 +25,9 @@ namespace memalloc {
 MEMALLOC_SLOW void* AllocateAnySize(size_t size);
 // Any pointer; `call` is the name for an error's message.
 MEMALLOC_SLOW void FreeAnyPointer(void* pointer, const char* call) noexcept;
+// A pointer into an arena, to a block that the running thread does not own.
+// `header` is that of its granule.
+MEMALLOC_SLOW void FreeOther(void* pointer, BlockHeader* header) noexcept;
 
 // ---- malloc and free ----
 
@@ -49,11 +52,12 @@ MEMALLOC_FAST void Free(void* pointer) {
     auto* block = reinterpret_cast<BlockHeader*>((slot << kArenaShift) +
                                                  HeaderOffset(address));
     ThreadHeap* heap = t_heap;
-    if (MEMALLOC_LIKELY(block->IsOwnedBy(heap))) {
-      FreeCell* cell = CellAt(address);
-      if (MEMALLOC_LIKELY(!cell->HasFreeTag())) {
-        return heap->FreeOwn(block, cell);
-      }
+    if (MEMALLOC_UNLIKELY(!block->IsOwnedBy(heap))) {
+      return FreeOther(pointer, block);
+    }
+    FreeCell* cell = CellAt(address);
+    if (MEMALLOC_LIKELY(!cell->HasFreeTag())) {
+      return heap->FreeOwn(block, cell);
     }
   }
   FreeAnyPointer(pointer, "free");

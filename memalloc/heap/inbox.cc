@@ -11,6 +11,7 @@
 // afterwards. A sender that finds it closed therefore sees another owner, or
 // none, when it looks at the block again.
 
+#include "memalloc/base/math.h"
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/thread_heap.h"
 
@@ -46,26 +47,23 @@ void ThreadHeap::Free(BlockHeader* block, FreeCell* cell) {
   }
 }
 
-// Whenever a batch goes, the own inbox is looked into: a thread that only frees
-// has no other occasion to do so.
 void ThreadHeap::Collect(BlockHeader* block, FreeCell* cell) {
   OpenBatch& open = open_batches_[block->size_class % kOpenBatches];
   if (open.block != block) {
-    if (open.cells > 0) {
-      Close(open);
-      DrainInbox();
-    }
+    if (open.cells > 0) SendFull(open);
     open.block = block;
     open.anchor = cell;
+    open.room =
+        Min(kMaxBatchCells, (kMaxBatchBytes - 1) / block->cell_size + 1);
   }
-  cell->SetNext(AddressOf(open.first), block->link_key);
-  open.first = cell;
-  ++open.cells;
-  if (open.cells >= kMaxBatchCells ||
-      open.cells * block->cell_size >= kMaxBatchBytes) {
-    Close(open);
-    DrainInbox();
-  }
+  AddTo(open, cell);
+}
+
+// Whenever a batch goes, the own inbox is looked into: a thread that only frees
+// has no other occasion to do so.
+void ThreadHeap::SendFull(OpenBatch& open) {
+  Close(open);
+  DrainInbox();
 }
 
 void ThreadHeap::Close(OpenBatch& open) {

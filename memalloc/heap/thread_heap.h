@@ -83,6 +83,16 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   // Frees a cell of anybody's small block.
   MEMALLOC_SLOW void Free(BlockHeader* block, FreeCell* cell);
 
+  // The fast path of that, which most cells of other threads take: false if no
+  // batch of the block is open, or the cell looks free. `header` is that of the
+  // cell's granule.
+  MEMALLOC_FAST bool TryCollect(const BlockHeader* header, FreeCell* cell) {
+    OpenBatch& open = open_batches_[header->size_class % kOpenBatches];
+    if (open.block != header || cell->HasFreeTag()) return false;
+    AddTo(open, cell);
+    return true;
+  }
+
   // Adds the batches from `first` to `last` to the inbox. False if its thread
   // has ended: their blocks have another owner, or none, by then. Called by
   // any thread.
@@ -98,12 +108,14 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
  private:
   friend class CentralHeap;
 
-  // A batch in the making: cells of one block of another heap.
+  // A batch in the making: cells of one block of another heap, which may have
+  // changed hands by the time that the batch goes.
   struct OpenBatch {
     BlockHeader* block = nullptr;
     FreeCell* anchor = nullptr;
     FreeCell* first = nullptr;
     uint32_t cells = 0;
+    uint32_t room = 0;  // for more cells
   };
   // Batches on their way to one other heap.
   struct Outbox {
@@ -143,6 +155,13 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
 
   // inbox.cc
   void Collect(BlockHeader* block, FreeCell* cell);
+  MEMALLOC_FAST void AddTo(OpenBatch& open, FreeCell* cell) {
+    cell->SetNext(AddressOf(open.first), open.block->link_key);
+    open.first = cell;
+    ++open.cells;
+    if (--open.room == 0) SendFull(open);
+  }
+  MEMALLOC_SLOW void SendFull(OpenBatch& open);
   void Close(OpenBatch& open);
   void Route(BlockHeader* block, Batch* batch);
   void Post(ThreadHeap* to, BlockHeader* block, Batch* batch);
