@@ -19,15 +19,27 @@ extern "C" {
 void _IO_list_lock() __attribute__((weak));
 void _IO_list_unlock() __attribute__((weak));
 void _IO_list_resetlock() __attribute__((weak));
-// Of <sys/single_threaded.h>, glibc 2.32 and later.
-extern char __libc_single_threaded __attribute__((weak));
 }
+
+// glibc 2.32 and later; weak, as memalloc.so may be loaded beside an older one.
+#if __has_include(<sys/single_threaded.h>)
+#include <sys/single_threaded.h>
+#pragma weak __libc_single_threaded
+#endif
 
 namespace memalloc {
 namespace {
 
-// Whether other threads may run beside the one that forks; if not known, yes.
-// Written under the central lock.
+// Whether other threads may run beside this one; if not known, yes.
+bool MayHaveThreads() {
+#if __has_include(<sys/single_threaded.h>)
+  return &__libc_single_threaded == nullptr || __libc_single_threaded == 0;
+#else
+  return true;
+#endif
+}
+
+// The same of the moment before the fork. Written under the central lock.
 bool g_has_threads;
 
 // fork takes this lock of stdio's after our handler; whoever holds it may be
@@ -35,8 +47,7 @@ bool g_has_threads;
 void Prepare() {
   if (&_IO_list_lock != nullptr) _IO_list_lock();
   g_central_heap.PrepareFork();
-  g_has_threads =
-      &__libc_single_threaded == nullptr || __libc_single_threaded == 0;
+  g_has_threads = MayHaveThreads();
 }
 
 void InParent() {
