@@ -67,13 +67,13 @@ std::vector<Scenario> Scenarios() {
       {"SmallPipeline1To1", SmallPipeline<1, 1>},
       {"SmallPipeline6To1", SmallPipeline<6, 1>},
       {"SmallPipeline1To6", SmallPipeline<1, 6>},
-      {"SmallPipeline16To16", SmallPipeline<16, 16>},
       {"MixedPipeline1To1", MixedPipeline<1, 1>},
       {"MixedPipeline6To1", MixedPipeline<6, 1>},
       {"MixedPipeline1To6", MixedPipeline<1, 6>},
-      {"MixedPipeline16To16", MixedPipeline<16, 16>},
   };
   for (Scenario scenario : {
+           Scenario{"SmallPipeline16To16", SmallPipeline<16, 16>},
+           Scenario{"MixedPipeline16To16", MixedPipeline<16, 16>},
            Scenario{"SleepingProducerOf64", SleepingProducer<64>},
            Scenario{"SleepingProducerOf1000", SleepingProducer<1000>},
            Scenario{"SleepingProducerOf10K", SleepingProducer<10 * kKiB>},
