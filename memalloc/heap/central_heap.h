@@ -197,7 +197,8 @@ class CentralHeap {
   bool GivingBackMayDo(size_t size) MEMALLOC_EXCLUDES(lock_);
   void CacheOrDrop(ArenaHeader* arena, size_t limit) MEMALLOC_EXCLUDES(lock_);
   bool TrimHugeCache(size_t limit) MEMALLOC_EXCLUDES(lock_);
-  size_t HugeCacheLimit() MEMALLOC_EXCLUDES(lock_);
+  size_t HugeCacheLimit(size_t used) MEMALLOC_REQUIRES(lock_);
+  bool CutHugeBlocks() MEMALLOC_REQUIRES(lock_);
   void Enlist(ArenaHeader* arena) MEMALLOC_REQUIRES(lock_);
   void Delist(ArenaHeader* arena) MEMALLOC_REQUIRES(lock_);
 
@@ -244,6 +245,8 @@ class CentralHeap {
   // Backed by memory in arenas, and spanned by huge blocks in use.
   uint64_t backed_granules_ MEMALLOC_GUARDED_BY(lock_) = 0;
   uint64_t huge_granules_ MEMALLOC_GUARDED_BY(lock_) = 0;
+  // Bytes that huge blocks have to spare behind them.
+  uint64_t huge_spare_ MEMALLOC_GUARDED_BY(lock_) = 0;
   uint64_t used_granules_ MEMALLOC_GUARDED_BY(lock_) = 0;
   uint64_t peak_granules_ MEMALLOC_GUARDED_BY(lock_) = 0;
   uint64_t block_count_ MEMALLOC_GUARDED_BY(lock_) = 0;

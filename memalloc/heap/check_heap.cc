@@ -18,6 +18,7 @@ void CentralHeap::Check(const ThreadHeap* mine) {
   size_t free = 0;
   size_t arenas = 0;
   size_t huge_granules = 0;
+  size_t huge_spare = 0;
   for (ArenaHeader* arena = arenas_; arena != nullptr; arena = arena->next) {
     const ArenaSums sums = CheckArena(arena, mine);
     backed += sums.backed;
@@ -27,11 +28,14 @@ void CentralHeap::Check(const ThreadHeap* mine) {
   for (ArenaHeader* huge = huge_; huge != nullptr; huge = huge->next) {
     MEMALLOC_CHECK(huge->kind == ArenaKind::kHuge, huge);
     MEMALLOC_CHECK(huge->next == nullptr || huge->next->prev == huge, huge);
+    MEMALLOC_CHECK(huge->huge.bytes <= huge->huge.mapped, huge);
     huge_granules += HugeMappingGranules(huge);
+    huge_spare += huge->huge.mapped - huge->huge.bytes;
   }
   MEMALLOC_CHECK(backed == backed_granules_, this);
   MEMALLOC_CHECK(free == runs_.total_granules(), this);
   MEMALLOC_CHECK(huge_granules == huge_granules_, this);
+  MEMALLOC_CHECK(huge_spare == huge_spare_, this);
   MEMALLOC_CHECK(arenas == arena_count_, this);
   CheckRunLists();
   for (unsigned c = 0; c < kNumSizeClasses; ++c) {

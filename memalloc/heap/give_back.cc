@@ -20,7 +20,8 @@ bool CentralHeap::CallInReserves() {
   bool any = TrimHugeCache(0);
   any |= EmptyParkedHeaps();
   if (!IsStandIn(t_heap)) any |= t_heap->ReleaseEmptyBlocks();
-  return any;
+  const LockHolder holder(lock_);
+  return CutHugeBlocks() || any;
 }
 
 bool CentralHeap::GiveBack() {

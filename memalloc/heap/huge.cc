@@ -9,11 +9,13 @@
 #include "memalloc/base/math.h"
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/huge_mapping.h"
+#include "memalloc/os/os.h"
 
 namespace memalloc {
 namespace {
 
-// The cache holds up to this, or a quarter of what huge blocks span.
+// What freed huge blocks leave, in the cache or to spare behind other blocks,
+// is up to this, or three quarters of what huge blocks use.
 constexpr size_t kMinCacheLimit = size_t{32} << 20;
 
 }  // namespace
@@ -26,12 +28,13 @@ void* CentralHeap::AllocateHuge(size_t size, size_t alignment, bool zero) {
     arena = huge_cache_.Take(size);
   }
   if (arena != nullptr) {
-    const size_t dirty = Min(size, arena->huge.bytes);
-    if (arena->huge.bytes < size) {
-      ArenaHeader* grown = ResizeHugeMapping(arena, size);
-      if (grown == nullptr) CacheOrDrop(arena, HugeCacheLimit());
-      arena = grown;
+    const size_t dirty = Min(size, arena->huge.mapped);
+    if (arena->huge.mapped / HugeCache::kMaxSpare > size) {
+      CutHugeMapping(arena, RoundUp(size, os::PageSize()));
     }
+    ArenaHeader* fitted = ResizeHugeMapping(arena, size);
+    if (fitted == nullptr) CacheOrDrop(arena, SIZE_MAX);
+    arena = fitted;
     if (arena != nullptr && zero) {
       memset(reinterpret_cast<void*>(arena->huge.start), 0, dirty);
     }
@@ -54,7 +57,7 @@ bool CentralHeap::GivingBackMayDo(size_t size) {
   size_t most;
   {
     const LockHolder holder(lock_);
-    most = backed_granules_ * kGranuleSize + huge_cache_.bytes();
+    most = backed_granules_ * kGranuleSize + huge_cache_.bytes() + huge_spare_;
   }
   if (size <= most) return true;
   ArenaHeader* rest = MakeHugeMapping(size - most, kGranuleSize);
@@ -63,18 +66,21 @@ bool CentralHeap::GivingBackMayDo(size_t size) {
   return true;
 }
 
-size_t CentralHeap::HugeCacheLimit() {
-  const LockHolder holder(lock_);
-  return Max(kMinCacheLimit, huge_granules_ * kGranuleSize / 4);
+// Bytes that the cache may hold while huge blocks use `used` bytes.
+size_t CentralHeap::HugeCacheLimit(size_t used) {
+  const size_t limit = Max(kMinCacheLimit, used / 4 * 3);
+  return limit - Min(limit, huge_spare_);
 }
 
 void CentralHeap::FreeHuge(BlockHeader* block) {
   ArenaHeader* arena = ArenaHeaderOf(block);
   block->status = BlockStatus::kFree;
-  const size_t limit = HugeCacheLimit();
+  size_t limit;
   {
     const LockHolder holder(lock_);
+    const size_t used = huge_granules_ * kGranuleSize - huge_spare_;
     Delist(arena);
+    limit = HugeCacheLimit(used);
   }
   CacheOrDrop(arena, limit);
 }
@@ -123,10 +129,29 @@ void* CentralHeap::ResizeHuge(BlockHeader* block, size_t size) {
                             : reinterpret_cast<void*>(arena->huge.start);
 }
 
+// Gives back what listed blocks have to spare; whether any had. A block is not
+// listed while its owner changes it.
+bool CentralHeap::CutHugeBlocks() {
+  bool any = false;
+  for (ArenaHeader* arena = huge_; arena != nullptr; arena = arena->next) {
+    const size_t spare = arena->huge.mapped - arena->huge.bytes;
+    if (spare == 0) continue;
+    const size_t before = HugeMappingGranules(arena);
+    CutHugeMapping(arena, arena->huge.bytes);
+    const size_t cut = before - HugeMappingGranules(arena);
+    huge_granules_ -= cut;
+    used_granules_ -= cut;
+    huge_spare_ -= spare;
+    any = true;
+  }
+  return any;
+}
+
 void CentralHeap::Enlist(ArenaHeader* arena) {
   const size_t granules = HugeMappingGranules(arena);
   CountBlock(granules);
   huge_granules_ += granules;
+  huge_spare_ += arena->huge.mapped - arena->huge.bytes;
   arena->prev = nullptr;
   arena->next = huge_;
   if (huge_ != nullptr) huge_->prev = arena;
@@ -137,6 +162,7 @@ void CentralHeap::Delist(ArenaHeader* arena) {
   const size_t granules = HugeMappingGranules(arena);
   UncountBlock(granules);
   huge_granules_ -= granules;
+  huge_spare_ -= arena->huge.mapped - arena->huge.bytes;
   if (arena->prev != nullptr) {
     arena->prev->next = arena->next;
   } else {

@@ -1,8 +1,8 @@
 // Mappings of freed huge blocks, kept for the next ones. Layer: heap.
 //
 // Making a mapping is cheap; having the kernel clear its pages one fault at a
-// time is not. A cached mapping keeps its pages, and serves a request of
-// another size by growing or shrinking to it. Guarded by the central lock.
+// time is not. A cached mapping keeps its pages, and serves a smaller request
+// with pages to spare, a larger one by growing. Guarded by the central lock.
 
 #ifndef MEMALLOC_HEAP_HUGE_CACHE_H_
 #define MEMALLOC_HEAP_HUGE_CACHE_H_
@@ -16,26 +16,33 @@ namespace memalloc {
 
 class HugeCache {
  public:
+  // A block may have a mapping of up to this many times its size, lest growing
+  // and cutting cost more page faults than the cache saves.
+  static constexpr size_t kMaxSpare = 4;
+
   constexpr HugeCache() = default;
 
   // Takes out the mapping that suits a block of `size` bytes best: the
-  // smallest that is large enough but not by more than a quarter, else the
-  // largest that is too small, to be grown. Null if there is none.
+  // smallest that is large enough but not more than kMaxSpare times that, else
+  // the largest that is too small, to be grown, else the smallest of the too
+  // large ones, to be cut. Null if there is none.
   ArenaHeader* Take(size_t size) {
     size_t best = kEntries;
     for (size_t i = 0; i < count_; ++i) {
-      const size_t bytes = entries_[i]->huge.bytes;
-      if (bytes > size + size / 4) continue;
-      if (best == kEntries || IsBetter(bytes, BytesOf(best), size)) best = i;
+      if (best == kEntries || IsBetter(entries_[i]->huge.mapped,
+                                       entries_[best]->huge.mapped, size)) {
+        best = i;
+      }
     }
     return best == kEntries ? nullptr : Remove(best);
   }
 
   // Adds a mapping as the newest, if its size is within `limit` bytes.
   bool Put(ArenaHeader* arena, size_t limit) {
-    if (arena->huge.bytes > limit || count_ == kEntries) return false;
+    if (arena->huge.mapped > limit || count_ == kEntries) return false;
+    arena->huge.bytes = 0;
     entries_[count_++] = arena;
-    bytes_ += arena->huge.bytes;
+    bytes_ += arena->huge.mapped;
     return true;
   }
 
@@ -59,16 +66,23 @@ class HugeCache {
  private:
   static constexpr size_t kEntries = 16;
 
-  static bool IsBetter(size_t bytes, size_t than, size_t size) {
-    if ((bytes >= size) != (than >= size)) return bytes >= size;
-    return bytes >= size ? bytes < than : bytes > than;
+  // 2 for a mapping that serves `size` bytes as it is, 1 for one that must be
+  // grown, 0 for one that must be cut.
+  static int RankOf(size_t mapped, size_t size) {
+    if (mapped < size) return 1;
+    return mapped / kMaxSpare <= size ? 2 : 0;
   }
 
-  size_t BytesOf(size_t i) const { return entries_[i]->huge.bytes; }
+  static bool IsBetter(size_t mapped, size_t than, size_t size) {
+    const int rank = RankOf(mapped, size);
+    const int other = RankOf(than, size);
+    if (rank != other) return rank > other;
+    return rank == 1 ? mapped > than : mapped < than;
+  }
 
   ArenaHeader* Remove(size_t i) {
     ArenaHeader* arena = entries_[i];
-    bytes_ -= arena->huge.bytes;
+    bytes_ -= arena->huge.mapped;
     --count_;
     for (; i < count_; ++i) entries_[i] = entries_[i + 1];
     return arena;

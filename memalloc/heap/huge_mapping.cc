@@ -45,7 +45,7 @@ ArenaHeader* Describe(uintptr_t base, size_t offset, size_t bytes) {
   arena->status = BlockStatus::kArenaTable;
   arena->kind = ArenaKind::kHuge;
   arena->huge.start = base + offset;
-  arena->huge.bytes = bytes;
+  arena->huge.bytes = arena->huge.mapped = bytes;
   MarkSlots(base, offset, bytes);
   return arena;
 }
@@ -61,22 +61,11 @@ uintptr_t ReserveRoom(size_t offset, size_t bytes, size_t alignment) {
   return 0;
 }
 
-void Shrink(ArenaHeader* arena, size_t bytes) {
-  const size_t offset = OffsetOf(arena);
-  const size_t old_bytes = arena->huge.bytes;
-  const size_t slots = SlotsOf(offset, bytes);
-  // Slots are given up before their memory: another thread may get it at once.
-  g_address_map.Set(arena->Start() + slots * kArenaSize,
-                    SlotsOf(offset, old_bytes) - slots, SlotKind::kForeign);
-  os::Unmap(arena->huge.start + bytes, old_bytes - bytes);
-  arena->huge.bytes = bytes;
-}
-
 ArenaHeader* Move(ArenaHeader* arena, size_t bytes) {
   const uintptr_t base = arena->Start();
   const uintptr_t start = arena->huge.start;
   const size_t offset = OffsetOf(arena);
-  const size_t old_bytes = arena->huge.bytes;
+  const size_t old_bytes = arena->huge.mapped;
   const uintptr_t new_base = ReserveRoom(kTableSize, bytes, kGranuleSize);
   if (new_base == 0) return nullptr;
   ClearSlots(base, offset, old_bytes);
@@ -108,27 +97,39 @@ ArenaHeader* MakeHugeMapping(size_t size, size_t alignment) {
 ArenaHeader* ResizeHugeMapping(ArenaHeader* arena, size_t size) {
   if (size > kMaxHugeSize) return nullptr;
   const size_t bytes = RoundUp(size, os::PageSize());
-  const size_t old_bytes = arena->huge.bytes;
-  if (bytes < old_bytes) {
-    Shrink(arena, bytes);
-  } else if (bytes > old_bytes) {
-    const uintptr_t start = arena->huge.start;
-    if (!os::RemapInPlace(start, old_bytes, bytes)) return Move(arena, bytes);
-    Describe(arena->Start(), OffsetOf(arena), bytes);
+  const size_t mapped = arena->huge.mapped;
+  if (bytes > mapped) {
+    if (!os::RemapInPlace(arena->huge.start, mapped, bytes)) {
+      return Move(arena, bytes);
+    }
+    return Describe(arena->Start(), OffsetOf(arena), bytes);
   }
+  if (bytes < arena->huge.bytes) CutHugeMapping(arena, bytes);
+  arena->huge.bytes = bytes;
   return arena;
+}
+
+void CutHugeMapping(ArenaHeader* arena, size_t bytes) {
+  const size_t offset = OffsetOf(arena);
+  const size_t mapped = arena->huge.mapped;
+  const size_t slots = SlotsOf(offset, bytes);
+  // Slots are given up before their memory: another thread may get it at once.
+  g_address_map.Set(arena->Start() + slots * kArenaSize,
+                    SlotsOf(offset, mapped) - slots, SlotKind::kForeign);
+  os::Unmap(arena->huge.start + bytes, mapped - bytes);
+  arena->huge.mapped = bytes;
 }
 
 void DropHugeMapping(ArenaHeader* arena) {
   const uintptr_t base = arena->Start();
   const size_t offset = OffsetOf(arena);
-  const size_t bytes = arena->huge.bytes;
+  const size_t bytes = arena->huge.mapped;
   ClearSlots(base, offset, bytes);
   ReturnReservation(base, offset + bytes);
 }
 
 size_t HugeMappingGranules(const ArenaHeader* arena) {
-  return (OffsetOf(arena) + RoundUp(arena->huge.bytes, kGranuleSize)) /
+  return (OffsetOf(arena) + RoundUp(arena->huge.mapped, kGranuleSize)) /
          kGranuleSize;
 }
 

@@ -27,8 +27,14 @@ inline constexpr size_t kMaxHugeSize = kMaxRequest / 4;
 ArenaHeader* MakeHugeMapping(size_t size, size_t alignment);
 
 // The same mapping with a block of `size` bytes, perhaps elsewhere; null, with
-// all as it was, if that cannot be. Alignment beyond a granule is not kept.
+// all as it was, if that cannot be. Alignment beyond a granule is not kept. A
+// larger block first uses what the mapping has to spare; a smaller one leaves
+// nothing to spare.
 ArenaHeader* ResizeHugeMapping(ArenaHeader* arena, size_t size);
+
+// Gives back what the mapping has behind the first `bytes` of its block, a
+// multiple of the page size.
+void CutHugeMapping(ArenaHeader* arena, size_t bytes);
 
 void DropHugeMapping(ArenaHeader* arena);
 

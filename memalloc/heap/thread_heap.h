@@ -54,7 +54,12 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   // must look for one.
   MEMALLOC_FAST void* TryAllocate(SizeClass size_class) {
     FreeCell* cell = bins_[size_class];
-    const uintptr_t next = cell->Next(keys_[size_class]);
+    uintptr_t key = keys_[size_class];
+#ifdef __x86_64__
+    // Leaves the result's register to the cell; gcc would copy it at the end.
+    asm("" : "+d"(key));
+#endif
+    const uintptr_t next = cell->Next(key);
     // One test for the three rare cases: the bin is empty, the cell is its
     // last one, the link was overwritten.
     if (MEMALLOC_UNLIKELY((next ^ AddressOf(cell)) >> kGranuleShift != 0)) {

@@ -32,7 +32,8 @@ struct alignas(MEMALLOC_CACHE_LINE) ArenaHeader {
 
   struct HugeBlock {
     uintptr_t start;  // what malloc returned
-    size_t bytes;     // from there on
+    size_t bytes;     // from there on; 0 while the mapping is cached
+    size_t mapped;    // from there on: the block, and pages to spare behind it
   };
   union {
     // One bit for each granule that may hold something else than zero; clear
@@ -49,7 +50,7 @@ struct alignas(MEMALLOC_CACHE_LINE) ArenaHeader {
 
   // kHuge: whether the address lies in the mapping.
   bool HasHuge(uintptr_t address) const {
-    return address >= Start() && address < huge.start + huge.bytes;
+    return address >= Start() && address < huge.start + huge.mapped;
   }
 
   bool IsDirty(size_t granule) const {

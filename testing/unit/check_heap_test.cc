@@ -248,8 +248,13 @@ TEST(CheckHeap, FindsABrokenListOfHugeBlocks) {
 
 TEST(CheckHeap, FindsAHugeBlockOfAnotherSize) {
   ExpectFound([](Sound& s) {
+    ArenaHeaderOf(BlockOfPointer(s.huge))->huge.mapped += kGranuleSize;
+  });
+  ExpectFound([](Sound& s) {
     ArenaHeaderOf(BlockOfPointer(s.huge))->huge.bytes += kGranuleSize;
   });
+  ExpectFound(
+      [](Sound& s) { ArenaHeaderOf(BlockOfPointer(s.huge))->huge.bytes -= 1; });
 }
 
 }  // namespace

@@ -83,8 +83,55 @@ CORE_TEST(Huge, FreedMappingsAreUsedAgainOrGivenBack) {
   EXPECT_LE(fake_os::UsableBytes(), 64 * kMiB) << "kept for the next";
 }
 
+CORE_TEST(Huge, ASmallerBlockLeavesPagesToSpare) {
+  void* block = Allocate(36 * kMiB);
+  Allocate(36 * kMiB);  // so that something may be kept
+  Free(block);
+  const size_t calls = fake_os::CountAll();
+  ASSERT_EQ(Allocate(12 * kMiB), block);
+  EXPECT_EQ(UsableSize(block), 12 * kMiB);
+  EXPECT_TRUE(Owns(At(block, 30 * kMiB))) << "to spare";
+  ASSERT_EQ(Reallocate(block, 30 * kMiB), block);
+  EXPECT_EQ(UsableSize(block), 30 * kMiB);
+  EXPECT_EQ(fake_os::CountAll(), calls) << "the kernel was not asked";
+  CheckHeap();
+
+  const size_t usable = fake_os::UsableBytes();
+  ASSERT_TRUE(g_central_heap.GiveBack());
+  EXPECT_EQ(usable - fake_os::UsableBytes(), 6 * kMiB);
+  EXPECT_FALSE(Owns(At(block, 34 * kMiB)));
+  CheckHeap();
+  Free(block);
+  CheckHeap();
+}
+
+CORE_TEST(Huge, AMuchSmallerBlockGetsAPartOfTheMapping) {
+  void* block = Allocate(40 * kMiB);
+  Allocate(80 * kMiB);
+  Free(block);
+  ASSERT_EQ(Allocate(9 * kMiB), block);
+  EXPECT_FALSE(Owns(At(block, 30 * kMiB)));
+  CheckHeap();
+}
+
+// What blocks have to spare counts as kept.
+CORE_TEST(Huge, WhatIsToSpareIsBounded) {
+  std::vector<void*> blocks;
+  for (int i = 0; i < 20; ++i) blocks.push_back(Allocate(40 * kMiB));
+  for (void*& block : blocks) {
+    Free(block);
+    block = Allocate(10 * kMiB);
+    CheckHeap();
+  }
+  EXPECT_LE(fake_os::UsableBytes(), 600 * kMiB) << "of 800 at first";
+  FreeAll(blocks);
+  CheckHeap();
+  EXPECT_LE(fake_os::UsableBytes(), 64 * kMiB);
+}
+
 CORE_TEST(Huge, AMappingThatIsUsedAgainIsZeroWhenAsked) {
-  for (const size_t size : {20 * kMiB, 18 * kMiB, 25 * kMiB}) {
+  for (const size_t size :
+       {20 * kMiB, 18 * kMiB, 9 * kMiB, 20 * kMiB, 25 * kMiB}) {
     void* block = Allocate(20 * kMiB);
     Fill(block, 20 * kMiB, 1);
     Free(block);
