@@ -36,7 +36,9 @@ MEMALLOC_API const char* memalloc_version(void);
 
 /* 1 if `pointer` lies in memory that memalloc manages (in an allocation or
  * not), 0 otherwise. The pointer is not followed. Of addresses near memory of
- * memalloc it takes the heap's lock. */
+ * memalloc it takes the heap's lock. If it is called while this thread holds
+ * that (by a signal handler, or in gdb), 1 means that the address lies within
+ * 16 MiB of such memory. */
 MEMALLOC_API int memalloc_owns(const void* pointer) MEMALLOC_NOT_READ(1);
 
 /* Walks the heap and checks its invariants, under its lock: milliseconds per

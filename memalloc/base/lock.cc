@@ -4,6 +4,6 @@
 
 namespace memalloc {
 
-MEMALLOC_TLS bool t_holds_all_for_fork;
+MEMALLOC_TLS unsigned t_forks_under_way;
 
 }  // namespace memalloc

@@ -6,7 +6,7 @@
 //
 // Order: the lock of the initialisation is held by itself; CentralHeap's is the
 // last one, nothing is acquired while it is held, and no system call is made
-// but that for growth.
+// but those that let arenas grow and shrink.
 
 #ifndef MEMALLOC_BASE_LOCK_H_
 #define MEMALLOC_BASE_LOCK_H_
@@ -18,10 +18,12 @@
 
 namespace memalloc {
 
-// True from the fork handler before the fork to the one after it, in the thread
-// that forks: it holds the lock then, and what it allocates in other fork
-// handlers must not ask for it again.
-extern MEMALLOC_HIDDEN MEMALLOC_TLS bool t_holds_all_for_fork;
+// From the fork handler before the fork to the one after it the thread that
+// forks holds the lock, and what it allocates in other fork handlers must not
+// ask for it again. A number, as a handler may fork as well.
+extern MEMALLOC_HIDDEN MEMALLOC_TLS unsigned t_forks_under_way;
+
+inline bool HoldsAllForFork() { return t_forks_under_way != 0; }
 
 class MEMALLOC_CAPABILITY("mutex") Lock {
  public:
@@ -30,12 +32,17 @@ class MEMALLOC_CAPABILITY("mutex") Lock {
   Lock& operator=(const Lock&) = delete;
 
   void Acquire() MEMALLOC_ACQUIRE() {
-    if (MEMALLOC_UNLIKELY(t_holds_all_for_fork)) return;
+    if (MEMALLOC_UNLIKELY(HoldsAllForFork())) return;
     if (MEMALLOC_UNLIKELY(pthread_mutex_lock(&mutex_) != 0)) DieOfReentry();
   }
   void Release() MEMALLOC_RELEASE() {
-    if (MEMALLOC_UNLIKELY(t_holds_all_for_fork)) return;
+    if (MEMALLOC_UNLIKELY(HoldsAllForFork())) return;
     pthread_mutex_unlock(&mutex_);
+  }
+
+  // False if the running thread holds the lock already.
+  bool AcquireUnlessHeld() MEMALLOC_NO_THREAD_SAFETY_ANALYSIS {
+    return HoldsAllForFork() || pthread_mutex_lock(&mutex_) == 0;
   }
 
   // Makes the lock free again in a forked child, where the thread that is

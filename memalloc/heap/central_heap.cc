@@ -126,9 +126,15 @@ void CentralHeap::FreeSmallBlock(BlockHeader* block) {
 
 bool CentralHeap::Owns(uintptr_t address) {
   if (g_address_map.Find(address) == SlotKind::kForeign) return false;
-  // Arenas go under the lock, mappings of huge blocks after they have left the
-  // list: what is looked at here stays mapped, whatever others free or trim.
-  const LockHolder holder(lock_);
+  if (!lock_.AcquireUnlessHeld()) return true;
+  const bool owns = Has(address);
+  lock_.Release();
+  return owns;
+}
+
+// Arenas go under the lock, mappings of huge blocks after they have left the
+// list: what is looked at here stays mapped, whatever others free or trim.
+bool CentralHeap::Has(uintptr_t address) {
   if (g_address_map.Find(address) == SlotKind::kArena) {
     const BlockHeader* header = HeaderOf(address);
     return address < ArenaHeaderOf(header)->End() &&

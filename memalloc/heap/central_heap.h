@@ -116,10 +116,10 @@ class CentralHeap {
   // `had_threads` is false if no other thread can have run.
   void PrepareFork() MEMALLOC_NO_THREAD_SAFETY_ANALYSIS {
     lock_.Acquire();
-    t_holds_all_for_fork = true;
+    ++t_forks_under_way;
   }
   void AfterForkInParent() MEMALLOC_NO_THREAD_SAFETY_ANALYSIS {
-    t_holds_all_for_fork = false;
+    --t_forks_under_way;
     lock_.Release();
   }
   void AfterForkInChild(ThreadHeap* survivor,
@@ -132,8 +132,9 @@ class CentralHeap {
   // can be looked into.
   void Check(const ThreadHeap* mine) MEMALLOC_EXCLUDES(lock_);
 
-  // Whether the address lies in memory of ours, in use or not.
-  bool Owns(uintptr_t address) MEMALLOC_EXCLUDES(lock_);
+  // Whether the address lies in memory of ours, in use or not. If the running
+  // thread holds the lock (a signal handler asks, or a debugger), near it.
+  bool Owns(uintptr_t address) MEMALLOC_NO_THREAD_SAFETY_ANALYSIS;
 
   CentralCounts Counts() MEMALLOC_EXCLUDES(lock_);
 
@@ -194,13 +195,16 @@ class CentralHeap {
   ThreadHeap* TakeParkedHeap() MEMALLOC_REQUIRES(lock_);
 
   // huge.cc
-  bool GivingBackMayDo(size_t size) MEMALLOC_EXCLUDES(lock_);
+  bool GivingBackMayDo(size_t size, size_t alignment) MEMALLOC_EXCLUDES(lock_);
   void CacheOrDrop(ArenaHeader* arena, size_t limit) MEMALLOC_EXCLUDES(lock_);
   bool TrimHugeCache(size_t limit) MEMALLOC_EXCLUDES(lock_);
   size_t HugeCacheLimit(size_t used) MEMALLOC_REQUIRES(lock_);
   bool CutHugeBlocks() MEMALLOC_REQUIRES(lock_);
   void Enlist(ArenaHeader* arena) MEMALLOC_REQUIRES(lock_);
   void Delist(ArenaHeader* arena) MEMALLOC_REQUIRES(lock_);
+
+  // central_heap.cc
+  bool Has(uintptr_t address) MEMALLOC_REQUIRES(lock_);
 
   // check_heap.cc
   struct ArenaSums {  // in granules

@@ -16,12 +16,12 @@ namespace {
 
 // What freed huge blocks leave, in the cache or to spare behind other blocks,
 // is up to this, or three quarters of what huge blocks use.
-constexpr size_t kMinCacheLimit = size_t{32} << 20;
+constexpr size_t kMinCacheLimit = size_t{64} << 20;
 
 }  // namespace
 
 void* CentralHeap::AllocateHuge(size_t size, size_t alignment, bool zero) {
-  if (size > kMaxHugeSize) return nullptr;
+  if (size > kMaxHugeSize || alignment > kMaxHugeSize) return nullptr;
   ArenaHeader* arena = nullptr;
   if (alignment <= kGranuleSize) {
     const LockHolder holder(lock_);
@@ -40,7 +40,7 @@ void* CentralHeap::AllocateHuge(size_t size, size_t alignment, bool zero) {
     }
   }
   if (arena == nullptr) arena = MakeHugeMapping(size, alignment);
-  if (arena == nullptr && GivingBackMayDo(size) && GiveBack()) {
+  if (arena == nullptr && GivingBackMayDo(size, alignment) && GiveBack()) {
     arena = MakeHugeMapping(size, alignment);
   }
   if (arena == nullptr) return nullptr;
@@ -50,17 +50,19 @@ void* CentralHeap::AllocateHuge(size_t size, size_t alignment, bool zero) {
   return reinterpret_cast<void*>(arena->huge.start);
 }
 
-// Whether there may be room for `size` bytes once all is given back that can
-// be: what that cannot yield must be there already. Otherwise a request that is
-// refused anyway would cost the heap all that it keeps.
-bool CentralHeap::GivingBackMayDo(size_t size) {
+// Whether there may be room for `size` bytes, and as many as the alignment may
+// cost, once all is given back that can be: what that cannot yield must be
+// there already. Otherwise a request that is refused anyway would cost the heap
+// all that it keeps.
+bool CentralHeap::GivingBackMayDo(size_t size, size_t alignment) {
   size_t most;
   {
     const LockHolder holder(lock_);
     most = backed_granules_ * kGranuleSize + huge_cache_.bytes() + huge_spare_;
   }
-  if (size <= most) return true;
-  ArenaHeader* rest = MakeHugeMapping(size - most, kGranuleSize);
+  const size_t wanted = size + alignment;
+  if (wanted <= most) return true;
+  ArenaHeader* rest = MakeHugeMapping(wanted - most, kGranuleSize);
   if (rest == nullptr) return false;
   DropHugeMapping(rest);
   return true;

@@ -24,9 +24,10 @@ bool ThreadHeap::TryOwn(BlockHeader* block, ThreadHeap** owner) {
   // the acquire of who finds this heap as the owner and sends to it.
   *owner = block->owner.load(std::memory_order_acquire);
   if (*owner == this) return true;
-  if (*owner == nullptr && t_holds_all_for_fork) {
-    // In a child whose handler has yet to run the block may be torn.
-    *owner = &g_dropped_owner;
+  if (*owner == nullptr && HoldsAllForFork()) {
+    // In a child whose handler has yet to run the block may be torn. What is
+    // for it waits in the own inbox.
+    *owner = this;
     return false;
   }
   if (*owner != nullptr ||
@@ -161,7 +162,7 @@ bool ThreadHeap::Receive(Batch* first, Batch* last) {
 void ThreadHeap::DrainInbox() {
   // While this thread forks, what came may be torn: see AfterForkInChild.
   if (inbox_.load(std::memory_order_relaxed) == kInboxEmpty || draining_ ||
-      t_holds_all_for_fork) {
+      HoldsAllForFork()) {
     return;
   }
   draining_ = true;

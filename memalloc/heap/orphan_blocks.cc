@@ -44,7 +44,7 @@ void CentralHeap::RemoveOrphan(BlockHeader* block) {
 
 BlockHeader* CentralHeap::ClaimOrphan(SizeClass size_class, ThreadHeap* owner) {
   // Its free cells may be torn in a child whose handler has yet to run.
-  if (t_holds_all_for_fork) return nullptr;
+  if (HoldsAllForFork()) return nullptr;
   while (orphans_[size_class] != 0) {
     BlockHeader* block = BlockNumbered(orphans_[size_class]);
     RemoveOrphan(block);
@@ -109,7 +109,8 @@ FreeCell* CentralHeap::TryAllocateCell(SizeClass size_class,
 }
 
 void CentralHeap::FreeBatchOf(BlockHeader* block, Batch* batch) {
-  if (t_holds_all_for_fork) return;  // as ThreadHeap::TryOwn has it
+  // As in ThreadHeap::TryOwn, but there is no inbox to wait in.
+  if (HoldsAllForFork()) return;
   for (;;) {
     ThreadHeap* owner = nullptr;
     {

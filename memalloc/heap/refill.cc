@@ -16,6 +16,13 @@ namespace {
 // Carving stops at the end of such a page.
 constexpr size_t kCarveUnit = 4096;
 
+// A cell that free took although none begins there.
+[[noreturn]] MEMALLOC_COLD void DieOfInteriorCell(uintptr_t cell) {
+  DieOfMisuse("malloc", reinterpret_cast<const void*>(cell),
+              "not the start of an allocation, but it was freed",
+              "interior-pointer");
+}
+
 }  // namespace
 
 void* ThreadHeap::AllocateSlow(ThreadHeap* heap, SizeClass size_class) {
@@ -28,6 +35,7 @@ void* ThreadHeap::AllocateSlow(ThreadHeap* heap, SizeClass size_class) {
     if (!heap->Refill(size_class)) return nullptr;
     cell = heap->bins_[size_class];
   }
+  if (AddressOf(cell) % kMinAlignment != 0) DieOfInteriorCell(AddressOf(cell));
   const uintptr_t next = cell->Next(heap->keys_[size_class]);
   if (next == 0) {
     // The last one. If others of the block were freed meanwhile, the next
@@ -37,6 +45,9 @@ void* ThreadHeap::AllocateSlow(ThreadHeap* heap, SizeClass size_class) {
     heap->TakeFreeList(heap->current_[size_class]);
   } else if (IsInBlock(heap->current_[size_class], next)) {
     heap->bins_[size_class] = CellAt(next);
+  } else if (IsInBlock(heap->current_[size_class],
+                       RoundDown(next, kMinAlignment))) {
+    DieOfInteriorCell(next);
   } else {
     DieOfOverwrittenLink(cell);
   }

@@ -9,7 +9,6 @@ const FreeCell kNoCell = {~uintptr_t{0}};
 ThreadHeap g_no_heap(kInboxClosed);
 ThreadHeap g_gone_heap(kInboxClosed);
 ThreadHeap g_central_owner(kInboxClosed);
-ThreadHeap g_dropped_owner(kInboxDropped);
 
 MEMALLOC_TLS ThreadHeap* t_heap = &g_no_heap;
 

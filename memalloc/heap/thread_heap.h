@@ -60,9 +60,10 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
     asm("" : "+d"(key));
 #endif
     const uintptr_t next = cell->Next(key);
-    // One test for the three rare cases: the bin is empty, the cell is its
-    // last one, the link was overwritten.
-    if (MEMALLOC_UNLIKELY((next ^ AddressOf(cell)) >> kGranuleShift != 0)) {
+    // One test for the rare cases: the bin is empty, the cell is its last one,
+    // the link was overwritten, a pointer into the middle of a cell was freed.
+    constexpr uintptr_t kMayDiffer = kGranuleSize - kMinAlignment;
+    if (MEMALLOC_UNLIKELY(((next ^ AddressOf(cell)) & ~kMayDiffer) != 0)) {
       return nullptr;
     }
     bins_[size_class] = CellAt(next);
@@ -209,8 +210,6 @@ extern MEMALLOC_HIDDEN ThreadHeap
     g_gone_heap;  // no longer: the central heap serves it
 // Owns a block while the central heap works on it for such a thread.
 extern MEMALLOC_HIDDEN ThreadHeap g_central_owner;
-// Gets the cells of orphans that a thread frees while it forks: they are lost.
-extern MEMALLOC_HIDDEN ThreadHeap g_dropped_owner;
 
 inline bool IsStandIn(const ThreadHeap* heap) {
   return heap == &g_no_heap || heap == &g_gone_heap;

@@ -22,7 +22,7 @@ constexpr uint32_t kMaxParked = 8;
 ThreadHeap* CentralHeap::TakeParkedHeap() {
   ThreadHeap* heap = parked_heaps_;
   // In a child whose handler has yet to run their inboxes may be torn.
-  if (heap == nullptr || t_holds_all_for_fork) return nullptr;
+  if (heap == nullptr || HoldsAllForFork()) return nullptr;
   parked_heaps_ = heap->next_free_;
   --parked_count_;
   heap->in_use_ = true;
@@ -131,8 +131,11 @@ bool CentralHeap::EmptyParkedHeaps() {
 }
 
 void CentralHeap::AfterForkInChild(ThreadHeap* survivor, bool had_threads) {
-  t_holds_all_for_fork = false;
+  const unsigned outer_forks = t_forks_under_way - 1;
+  t_forks_under_way = 0;
   lock_.ReinitialiseInChild();
+  if (outer_forks > 0) lock_.Acquire();
+  t_forks_under_way = outer_forks;
   bool others = false;
   for (ThreadHeap* heap = heaps_; heap != nullptr; heap = heap->next_) {
     if (!heap->in_use_ || heap == survivor) continue;

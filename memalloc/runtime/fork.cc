@@ -21,7 +21,7 @@ void _IO_list_unlock() __attribute__((weak));
 void _IO_list_resetlock() __attribute__((weak));
 }
 
-// glibc 2.32 and later; weak, as memalloc.so may be loaded beside an older one.
+// glibc 2.32 and later; weak, as a static program need not have it.
 #if __has_include(<sys/single_threaded.h>)
 #include <sys/single_threaded.h>
 #pragma weak __libc_single_threaded
@@ -60,6 +60,8 @@ void InChild() {
   ThreadHeap* heap = t_heap;
   g_central_heap.AfterForkInChild(IsStandIn(heap) ? nullptr : heap,
                                   g_has_threads);
+  // Inside of a handler of an outer fork, which is still to come.
+  if (HoldsAllForFork() && &_IO_list_lock != nullptr) _IO_list_lock();
 }
 
 std::atomic<bool> g_registered{false};

@@ -1,7 +1,8 @@
 // The table of entries and the sizes they are tried with. The limits named here
-// are memalloc's (cells up to 64 KiB, runs of 64 KiB granules up to 8 MiB, own
-// mappings above, arenas of 16 MiB); libc is simply asked the same questions.
-// Built once, on first use, by the tests' main thread; read-only afterwards.
+// are memalloc's (cells up to 64 KiB, runs of 64 KiB granules up to nearly 8
+// MiB, own mappings above, arenas of 16 MiB); libc is simply asked the same
+// questions. Built once, on first use, by the tests' main thread; read-only
+// afterwards.
 
 #include "testing/contract/entries.h"
 

@@ -24,11 +24,25 @@ namespace {
 
 constexpr size_t kKiB = 1024;
 constexpr size_t kMiB = 1024 * kKiB;
+// The largest block of an arena; larger ones have mappings of their own.
+constexpr size_t kMostLarge = 8 * kMiB - 64 * kKiB;
 
-constexpr size_t kReleaseSizes[] = {
-    0,         1,         100,           1000,       5000,
-    40 * kKiB, 64 * kKiB, 64 * kKiB + 1, 100 * kKiB, kMiB,
-    5 * kMiB,  8 * kMiB,  8 * kMiB + 1,  20 * kMiB,  100 * kMiB};
+constexpr size_t kReleaseSizes[] = {0,
+                                    1,
+                                    100,
+                                    1000,
+                                    5000,
+                                    40 * kKiB,
+                                    64 * kKiB,
+                                    64 * kKiB + 1,
+                                    100 * kKiB,
+                                    kMiB,
+                                    5 * kMiB,
+                                    kMostLarge,
+                                    kMostLarge + 1,
+                                    8 * kMiB,
+                                    20 * kMiB,
+                                    100 * kMiB};
 
 }  // namespace
 

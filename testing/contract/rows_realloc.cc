@@ -21,6 +21,8 @@ namespace {
 
 constexpr size_t kKiB = 1024;
 constexpr size_t kMiB = 1024 * kKiB;
+// The largest block of an arena; larger ones have mappings of their own.
+constexpr size_t kMostLarge = 8 * kMiB - 64 * kKiB;
 
 // Allocates `from` bytes, makes them `to`, and checks the common part.
 void MoveBetween(const Entry& entry, size_t from, size_t to) {
@@ -87,18 +89,30 @@ void ReallocKeepsContents(const Entry& entry) {
 }
 
 void ReallocKeepsContentsAtEachLimit(const Entry&) {
-  const size_t sizes[] = {1,          15,
-                          16,         17,
-                          24,         256,
-                          257,        1000,
-                          4096,       5000,
-                          32 * kKiB,  40 * kKiB,
-                          64 * kKiB,  64 * kKiB + 1,
-                          65 * kKiB,  128 * kKiB,
-                          200 * kKiB, kMiB,
-                          3 * kMiB,   8 * kMiB - 1,
-                          8 * kMiB,   8 * kMiB + 1,
-                          16 * kMiB,  20 * kMiB,
+  const size_t sizes[] = {1,
+                          15,
+                          16,
+                          17,
+                          24,
+                          256,
+                          257,
+                          1000,
+                          4096,
+                          5000,
+                          32 * kKiB,
+                          40 * kKiB,
+                          64 * kKiB,
+                          64 * kKiB + 1,
+                          65 * kKiB,
+                          128 * kKiB,
+                          200 * kKiB,
+                          kMiB,
+                          3 * kMiB,
+                          kMostLarge,
+                          kMostLarge + 1,
+                          8 * kMiB,
+                          16 * kMiB,
+                          20 * kMiB,
                           33 * kMiB};
   for (size_t from : sizes) {
     for (size_t to : sizes) MoveBetween(Entries().front(), from, to);

@@ -22,12 +22,19 @@ namespace {
 
 constexpr size_t kKiB = 1024;
 constexpr size_t kMiB = 1024 * kKiB;
+// The largest block of an arena; larger ones have mappings of their own.
+constexpr size_t kMostLarge = 8 * kMiB - 64 * kKiB;
 
 const std::vector<size_t>& Sizes() {
-  static const auto* sizes = new std::vector<size_t>{
-      1,    16,        100,       256,           1000,       4096,
-      5000, 40 * kKiB, 64 * kKiB, 64 * kKiB + 1, 100 * kKiB, 300 * kKiB,
-      kMiB, 5 * kMiB,  8 * kMiB,  8 * kMiB + 1,  20 * kMiB};
+  static const auto* sizes = new std::vector<size_t>{1,          16,
+                                                     100,        256,
+                                                     1000,       4096,
+                                                     5000,       40 * kKiB,
+                                                     64 * kKiB,  64 * kKiB + 1,
+                                                     100 * kKiB, 300 * kKiB,
+                                                     kMiB,       5 * kMiB,
+                                                     kMostLarge, kMostLarge + 1,
+                                                     8 * kMiB,   20 * kMiB};
   return *sizes;
 }
 

@@ -270,6 +270,39 @@ TEST(InteriorPointer, OfAnotherThreadsCell) {
   }
 }
 
+// It joins no batch either.
+TEST(InteriorPointer, OfABlockWithAnOpenBatch) {
+  RunUntilAbort([] {
+    const std::vector<void*> cells = AllocateMany(64, 2);
+    Worker worker;
+    worker.Do([&] {
+      Allocate(64);
+      Free(cells[0]);
+      ExpectInterior("free", At(cells[1], 8));
+      Free(At(cells[1], 8));
+    });
+  });
+}
+
+// The fast path of free does not look; the cell is not handed out again.
+TEST(InteriorPointer, OfAnOwnCellIsSeenLater) {
+  for (const size_t offset : {1, 8}) {
+    for (const bool among_others : {false, true}) {
+      SCOPED_TRACE(testing::Message() << offset << ", " << among_others);
+      RunUntilAbort([&] {
+        const std::vector<void*> cells = AllocateMany(64, 20);
+        if (among_others) Free(cells[2]);
+        Free(At(cells[5], offset));
+        if (among_others) Free(cells[7]);
+        ExpectMisuse("malloc", At(cells[5], offset),
+                     "not the start of an allocation, but it was freed",
+                     "interior-pointer");
+        AllocateMany(64, CellsPerBlock(64));
+      });
+    }
+  }
+}
+
 TEST(InteriorPointer, OfABlockAlignedToItsArena) {
   RunUntilAbort([] {
     void* block = AllocateAligned(20 * kMiB, 32 * kMiB);

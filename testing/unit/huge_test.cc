@@ -164,7 +164,7 @@ CORE_TEST(Huge, OwnsItsMappingAndNothingBehind) {
 // What the map said may be outdated when the mapping is looked at: another
 // thread frees it.
 CORE_TEST(Huge, OwnsDoesNotFollowWhatIsGone) {
-  void* gone = Allocate(40 * kMiB);
+  void* gone = Allocate(80 * kMiB);
   Free(gone);
   const auto address = reinterpret_cast<uintptr_t>(gone);
   ASSERT_FALSE(Owns(gone));
@@ -366,6 +366,9 @@ CORE_TEST(HugeFailure, AHopelessRequestCostsTheHeapNothing) {
   const uintptr_t top = fake_os::BreakNow();
   const size_t mapped = fake_os::MappedBytes();
   EXPECT_EQ(Allocate(100 * kGiB), nullptr) << "more than all address space";
+  for (const unsigned bit : {48, 50, 62}) {
+    EXPECT_EQ(AllocateAligned(100, size_t{1} << bit), nullptr) << bit;
+  }
   fake_os::LimitMemory(fake_os::UsableBytes() + 20 * kMiB);
   EXPECT_EQ(Allocate(100 * kMiB), nullptr);
   EXPECT_EQ(fake_os::BreakNow(), top);

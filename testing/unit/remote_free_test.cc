@@ -136,6 +136,7 @@ CORE_TEST(Batches, FewLargeCellsAreSentToo) {
 // Of many blocks in turn, each batch for one block.
 CORE_TEST(Batches, CellsOfManyBlocksInTurn) {
   constexpr size_t kBlocks = 40;
+  Allocate(50000);  // without a heap cells go singly
   std::vector<std::vector<void*>> cells;
   Worker owner;
   owner.Do([&] {
@@ -151,8 +152,7 @@ CORE_TEST(Batches, CellsOfManyBlocksInTurn) {
     }
     CheckHeap();
   }
-  Worker other;  // so that what is still here goes on its way
-  other.Do([&] { Free(nullptr); });
+  t_heap->Flush();
   owner.Do([&] {
     TakeASlowPath();
     CheckHeap();
@@ -160,7 +160,7 @@ CORE_TEST(Batches, CellsOfManyBlocksInTurn) {
     for (const auto& of_block : cells) {
       arrived += BlockOfPointer(of_block[0])->FreeCells();
     }
-    EXPECT_GE(arrived, kBlocks * 30 / 2);
+    EXPECT_EQ(arrived, kBlocks * 30);
   });
 }
 
@@ -215,6 +215,21 @@ CORE_TEST(ThreadThatOnlyFrees, DrainsItsInbox) {
 
 // ---- blocks that change hands ----
 
+// Of a class whose open batches take the place of those of kSize.
+constexpr size_t kPushing = 1536;
+
+// Puts cells of the block into an outbox for its owner: `pushing`, a cell of
+// that owner as well, drives their batch out.
+void SendOff(const std::vector<void*>& cells, void* pushing) {
+  ASSERT_EQ((SizeClassOf(kPushing) - SizeClassOf(kSize)) % 32, 0);
+  FreeAll(cells);
+  Free(pushing);
+}
+
+std::vector<void*> First(const std::vector<void*>& cells, size_t count) {
+  return {cells.begin(), cells.begin() + static_cast<ptrdiff_t>(count)};
+}
+
 // A batch is on its way to the heap that owned the block when the batch was
 // made; the block is claimed by a third thread meanwhile.
 CORE_TEST(ChangedHands, CellsAreRoutedOn) {
@@ -222,20 +237,15 @@ CORE_TEST(ChangedHands, CellsAreRoutedOn) {
   Worker sender;  // holds a batch for the first
   Worker second;  // claims the block
   std::vector<void*> cells;
-  std::vector<void*> others;
+  void* pushing;
   first.Do([&] {
     cells = AllocateMany(kSize, 100);
-    // Blocks of other classes, whose batches push the first one on; together
-    // they are too little to be sent.
-    for (size_t size = 80; size <= 480; size += 20) {
-      others.push_back(Allocate(size));
-    }
+    pushing = Allocate(kPushing);
   });
   BlockHeader* block = BlockOfPointer(cells[0]);
   sender.Do([&] {
     Allocate(kSize);
-    for (size_t i = 0; i < 20; ++i) Free(cells[i]);
-    FreeAll(others);
+    SendOff(First(cells, 20), pushing);
   });
   first.Do([&] {
     while (block->owner.load() == t_heap) cells.push_back(Allocate(kSize));
@@ -250,6 +260,10 @@ CORE_TEST(ChangedHands, CellsAreRoutedOn) {
   });
   ASSERT_EQ(block->owner.load(), claimer);
   sender.End();  // what it holds arrives at the first
+  second.Do([&] {
+    TakeASlowPath();
+    EXPECT_EQ(block->FreeCells(), 1U) << "and not at the second";
+  });
   first.Do([] {
     TakeASlowPath();
     CheckHeap();
@@ -270,20 +284,24 @@ CORE_TEST(ChangedHands, AClosedInboxIsNoticed) {
   Worker owner;
   Worker sender;
   std::vector<void*> cells;
-  owner.Do([&] { cells = AllocateMany(kSize, 100); });
+  void* pushing;
+  owner.Do([&] {
+    cells = AllocateMany(kSize, 100);
+    pushing = Allocate(kPushing);
+  });
   BlockHeader* block = BlockOfPointer(cells[0]);
   sender.Do([&] {
     Allocate(kSize);
-    for (size_t i = 0; i < 20; ++i) Free(cells[i]);
+    SendOff(First(cells, 20), pushing);
   });
   EndAndEmpty(owner);
   ASSERT_EQ(block->owner.load(), nullptr);
   ASSERT_TRUE(block->is_orphan);
   sender.Do([&] {
-    // The batch fills up and goes out.
     for (size_t i = 20; i < 100; ++i) Free(cells[i]);
     CheckHeap();
     EXPECT_EQ(block->owner.load(), t_heap) << "claimed";
+    EXPECT_EQ(block->UsedCells(), 20U) << "still in an outbox";
   });
   sender.End();
   EmptyParkedHeaps();
@@ -296,15 +314,17 @@ CORE_TEST(ChangedHands, AHeapThatServesAnotherThreadRoutesOn) {
   Worker owner;
   Worker sender;
   std::vector<void*> cells;
+  void* pushing;
   ThreadHeap* heap = nullptr;
   owner.Do([&] {
     cells = AllocateMany(kSize, 100);
+    pushing = Allocate(kPushing);
     heap = t_heap;
   });
   BlockHeader* block = BlockOfPointer(cells[0]);
   sender.Do([&] {
     Allocate(kSize);
-    for (size_t i = 0; i < 20; ++i) Free(cells[i]);
+    SendOff(First(cells, 20), pushing);
   });
   EndAndEmpty(owner);
   // New threads until one gets that heap.
@@ -319,8 +339,12 @@ CORE_TEST(ChangedHands, AHeapThatServesAnotherThreadRoutesOn) {
     });
   }
   sender.End();
+  ASSERT_EQ(block->owner.load(), nullptr);
+  EXPECT_EQ(block->UsedCells(), 100U) << "on their way";
   workers.back()->Do([&] {
     TakeASlowPath();
+    EXPECT_EQ(block->owner.load(), heap);
+    EXPECT_EQ(block->UsedCells(), 80U);
     CheckHeap();
     for (size_t i = 20; i < 100; ++i) Free(cells[i]);
     CheckHeap();
@@ -382,9 +406,7 @@ CORE_TEST(RemoteFree, RandomTurnsOfThreads) {
   }
   workers.clear();
   EmptyParkedHeaps();
-  // What the main thread still holds for others is on its way.
-  Worker last;
-  last.Do([] { TakeASlowPath(); });
+  t_heap->Flush();
   EXPECT_LE(g_central_heap.Counts().live_bytes, kMiB);
 }
 

@@ -242,14 +242,76 @@ CORE_TEST(Fork, WhatThreadsWithoutAHeapSentIsWrittenOff) {
   InForkedChild([] { AllocateMany(64, 3000); });
 }
 
-// Handlers that were registered before ours run before it in the child.
-std::function<void()>& EarlyHandler() {
-  static std::function<void()>& handler = *new std::function<void()>;
-  return handler;
+// Handlers that were registered before ours run after it before the fork, and
+// before it in the child.
+struct EarlyHandlers {
+  std::function<void()> prepare = [] {};
+  std::function<void()> in_child = [] {};
+};
+EarlyHandlers& TheEarlyHandlers() {
+  static EarlyHandlers& handlers = *new EarlyHandlers;
+  return handlers;
+}
+void RegisterEarly(const EarlyHandlers& handlers) {
+  ASSERT_EQ(t_heap, &g_no_heap) << "ours are not registered yet";
+  TheEarlyHandlers() = handlers;
+  constexpr auto kPrepare = [] {
+    EXPECT_TRUE(HoldsAllForFork());
+    TheEarlyHandlers().prepare();
+  };
+  constexpr auto kInChild = [] {
+    EXPECT_TRUE(HoldsAllForFork());
+    TheEarlyHandlers().in_child();
+  };
+  ASSERT_EQ(pthread_atfork(kPrepare, nullptr, kInChild), 0);
 }
 void RegisterEarlyHandler(const std::function<void()>& body) {
-  EarlyHandler() = body;
-  ASSERT_EQ(pthread_atfork(nullptr, nullptr, [] { EarlyHandler()(); }), 0);
+  EarlyHandlers handlers;
+  handlers.in_child = body;
+  RegisterEarly(handlers);
+}
+
+CORE_TEST(Fork, WhatAnEarlierHandlerFreesIsNotLost) {
+  std::vector<void*> cells;
+  EarlyHandlers handlers;
+  handlers.prepare = [&] { FreeAll(cells); };
+  RegisterEarly(handlers);
+  const std::vector<void*> block_full = AllocateMany(64, kGranuleSize / 64);
+  Allocate(64);
+  cells.assign(block_full.begin(), block_full.begin() + 100);
+  BlockHeader* block = BlockOfPointer(cells[0]);
+  ASSERT_EQ(block->owner.load(), nullptr) << "detached";
+  InForkedChild([] { AllocateMany(64, 3000); });
+  t_heap->Flush();  // into the own inbox
+  t_heap->Flush();
+  EXPECT_EQ(block->owner.load(), t_heap);
+  EXPECT_EQ(block->FreeCells(), 100U);
+  CheckHeap();
+}
+
+CORE_TEST(Fork, AHandlerMayFork) {
+  static int forks;
+  forks = 0;
+  EarlyHandlers handlers;
+  handlers.prepare = [] {
+    if (forks++ > 0) return;
+    InForkedChild([] {
+      AllocateMany(64, 3000);
+      EXPECT_TRUE(HoldsAllForFork()) << "the outer fork is still to come";
+    });
+    EXPECT_TRUE(HoldsAllForFork()) << "here too";
+  };
+  RegisterEarly(handlers);
+  Allocate(64);
+  InForkedChild([] {
+    EXPECT_FALSE(HoldsAllForFork());
+    AllocateMany(64, 3000);
+    CheckHeap();
+  });
+  EXPECT_EQ(forks, 2);
+  EXPECT_FALSE(HoldsAllForFork());
+  AllocateMany(64, 3000);
+  CheckHeap();
 }
 
 CORE_TEST(Fork, AnEarlierHandlerLeavesTheInboxAlone) {
