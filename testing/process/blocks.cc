@@ -1,8 +1,8 @@
 // Implements blocks on the public malloc interface. Sizes are drawn so that all
 // three kinds of memalloc's blocks occur: cells (to 64 KiB), runs (to nearly
-// 8 MiB) and huge mappings. MakeAnyBlock uses operator new too and ReleaseBlock frees
-// with free: libc and memalloc both promise that this works, and it lets a
-// block forget where it came from.
+// 8 MiB) and huge mappings. MakeAnyBlock uses operator new too and ReleaseBlock
+// frees with free: libc and memalloc both promise that this works, and it lets
+// a block forget where it came from.
 
 #include "testing/process/blocks.h"
 
