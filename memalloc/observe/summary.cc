@@ -21,11 +21,13 @@ void AppendName(LineBuffer& line, const char* name) {
 // A destructor of the whole library: it runs after the program's own exit
 // handlers, in a process that ends by exit or by returning from main.
 __attribute__((destructor)) void LeaveSummary() {
-  InitialiseOnce();  // a program may have allocated nothing
-  ReadOptionsAgain();
+  ReadOptionsAgain();  // large allocations alone do not read them
   const char* file = GetOptions().stats_file;
   if (file[0] == '\0') return;
   const Summary summary = TakeSummary();
+  // A preload in a program with a malloc of its own, which may be another copy
+  // of memalloc: that one speaks for the process.
+  if (summary.peak_bytes == 0) return;
   LineBuffer line;
   line.Text("pid=").Decimal(static_cast<uint64_t>(os::ProcessId()));
   line.Text(" program=");

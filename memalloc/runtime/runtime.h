@@ -23,8 +23,8 @@ struct Options {
 // The options as they were read at the first use.
 const Options& GetOptions();
 
-// Reads the options once more if the first use came before libc knew the
-// program and its environment.
+// Reads the options if there was no first use, or once more if it came before
+// libc knew the program and its environment.
 void ReadOptionsAgain();
 
 // Sets up the key of the links and the options. Called before the first heap

@@ -28,6 +28,14 @@ class DocsTest(unittest.TestCase):
         self.assertGreater(len(list(documents.source_messages(ROOT))), 5)
         self.check(documents.check_messages(ROOT))
 
+    def test_samples_of_the_summary(self):
+        self.assertIn("thread heaps", documents.summary_labels(ROOT))
+        self.assertIn("other processes", documents.summary_labels(ROOT))
+        for page in ("README.md", "docs/using.md"):
+            text = documents.read(ROOT, Path(page))
+            self.assertTrue(documents.SAMPLE.search(text), page)
+        self.check(documents.check_samples(ROOT))
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -7,7 +7,8 @@ documents_test.py on workspaces made for it.
 Known forms: links and images of Markdown and of <a>, <img> and <source>;
 files named in backquotes; the allocator's DieOfMisuse() and DieOfCorruption(),
 and texts that name docs/errors.md themselves. A call of another form is a
-complaint, so that no message goes unchecked.
+complaint, so that no message goes unchecked. Of memalloc_run's
+summary, the labels: the arguments of MemoryLine() and of the line of counts.
 """
 
 import os
@@ -16,6 +17,8 @@ from pathlib import Path
 
 ERRORS = Path("docs/errors.md")
 DESIGN = Path("memalloc/README.md")
+USING = Path("docs/using.md")
+SUMMARY = Path("tools/run/summary.cc")
 
 FENCE = re.compile(r"^ *(```|~~~).*?^ *\1 *$", re.DOTALL | re.MULTILINE)
 INLINE_CODE = re.compile(r"`([^`\n]+)`")
@@ -38,6 +41,16 @@ DEATH_CALL = re.compile(
     re.MULTILINE,
 )
 ANCHOR = re.compile(r"[a-z]+(?:-[a-z]+)*")
+# A sample of memalloc_run's summary: its first line, and the indented ones
+# that begin with a label.
+SAMPLE = re.compile(
+    r"^memalloc_run: \S+ \(pid \d+\).*\n((?:  \S.*\n)+)", re.MULTILINE
+)
+SAMPLE_LABEL = re.compile(r"^  (\S+(?: \S+)*)  ", re.MULTILINE)
+# What summary.cc prints in the column of the labels, one after the other.
+SOURCE_LABEL = re.compile(
+    r"(?:\bMemoryLine\(|%-15s %10d\\n\",)\s*\"([^\"]+)\""
+)
 NAMED_ANCHOR = re.compile(r"docs/errors\.md#([a-z-]+)")
 
 
@@ -176,5 +189,30 @@ def check_messages(root):
         f"{ERRORS}: no message leads to {name}"
         for name in known
         if name not in used
+    ]
+    return complaints
+
+
+def summary_labels(root):
+    """The labels that memalloc_run's summary prints."""
+    return sorted(set(SOURCE_LABEL.findall(read(root, SUMMARY))))
+
+
+def check_samples(root):
+    """Samples of the summary have labels of the code; each is explained."""
+    complaints = []
+    known = summary_labels(root)
+    for path in files(root, ".md"):
+        for lines in SAMPLE.findall(read(root, path)):
+            complaints += [
+                f"{path}: '{label}' is no label of {SUMMARY}"
+                for label in SAMPLE_LABEL.findall(lines)
+                if label not in known
+            ]
+    text = read(root, USING)
+    complaints += [
+        f"{USING}: does not explain *{label}*"
+        for label in known
+        if f"*{label}*" not in text
     ]
     return complaints

@@ -14,6 +14,19 @@ SOURCE = """void F() {
   DieOfMisuse("free", p, "double free", "double-free");
 }
 """
+SUMMARY = """
+  Append(&text, MemoryLine("peak in use", peak));
+  Append(&text, StrFormat("  %-15s %10d\\n", "threads",
+                          threads));
+"""
+USING = """# Use
+* *peak in use*, *threads*
+```
+memalloc_run: ls (pid 5) exited with status 0
+  peak in use        6.4 MiB  6684672 bytes
+  threads                  1
+```
+"""
 
 
 class DocumentsTest(unittest.TestCase):
@@ -24,6 +37,8 @@ class DocumentsTest(unittest.TestCase):
         self.write("docs/errors.md", ERRORS)
         self.write("memalloc/heap/free.cc", SOURCE)
         self.write("memalloc/README.md", "`heap/free.cc` frees\n")
+        self.write("tools/run/summary.cc", SUMMARY)
+        self.write("docs/using.md", USING)
 
     def write(self, path, text):
         (self.root / path).parent.mkdir(parents=True, exist_ok=True)
@@ -42,6 +57,7 @@ class DocumentsTest(unittest.TestCase):
             documents.check_file_names,
             documents.check_design_is_complete,
             documents.check_messages,
+            documents.check_samples,
         ):
             self.complaints(check)
 
@@ -95,6 +111,14 @@ class DocumentsTest(unittest.TestCase):
     def test_message_in_pieces(self):
         self.write("memalloc/heap/free.cc", SOURCE.replace("e f", 'e "\n "f'))
         self.complaints(documents.check_messages)
+
+    def test_sample_with_a_label_that_is_gone(self):
+        self.write("README.md", USING.replace("peak in use  ", "peak used  "))
+        self.complaints(documents.check_samples, "README.md", "'peak used'")
+
+    def test_label_without_an_explanation(self):
+        self.write("docs/using.md", USING.replace("*threads*", "others"))
+        self.complaints(documents.check_samples, "explain *threads*")
 
     def test_corruption(self):
         for source in (

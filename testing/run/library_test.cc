@@ -78,7 +78,8 @@ TEST_F(LibraryTest, Missing) {
                     ".runfiles/_main/memalloc/memalloc.so, " + library_ + ", " +
                     (scratch_ / "tree/tools/run/memalloc.so") +
                     " exists; build it with `tools/bazel build "
-                    "//memalloc:memalloc.so`\n");
+                    "//memalloc:memalloc.so`, or put it beside "
+                    "memalloc_run\n");
 }
 
 TEST_F(LibraryTest, Damaged) {

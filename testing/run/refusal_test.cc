@@ -32,7 +32,8 @@ using ::testing::StartsWith;
 constexpr uid_t kNobody = 65534;
 
 constexpr char kLinkInstead[] =
-    "; link it with malloc = \"//memalloc\" instead\n";
+    "; link it with malloc = \"@memalloc//memalloc\" if it is not already "
+    "linked with it\n";
 
 // Becomes that user; a namespace without other users ends the process.
 constexpr int kNoOtherUser = 201;

@@ -87,7 +87,7 @@ TEST_F(ScriptTest, InterpreterIsStatic) {
   const std::string why =
       "its interpreter " + program +
       ": it is statically linked and cannot take a preload; link it with "
-      "malloc = \"//memalloc\" instead";
+      "malloc = \"@memalloc//memalloc\" if it is not already linked with it";
   const std::string script = Script("script", "#!" + program);
   ExpectRefused(script, 126, why);
   ExpectRefused(Script("outer", "#!" + script), 126, why);

@@ -21,6 +21,7 @@
 namespace memalloc::run_testing {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::MatchesRegex;
@@ -132,6 +133,26 @@ TEST_F(StatsTest, UnderscoreExit) {
               HasSubstr(" exited with status 3\n"
                         "  no heap figures: the program left by _exit(), "));
   EXPECT_GT(Bytes(result.errors, "peak RSS"), 0u);
+}
+
+TEST_F(StatsTest, ProgramThatIsLinkedWithMemalloc) {
+  const ScratchDirectory elsewhere;
+  options_.set["MEMALLOC_STATS_FILE"] = elsewhere / "lines";
+  const Result result =
+      RunStats({DataFile("testing/run/linked_probe"), "allocate", "10000000"});
+  EXPECT_GE(Bytes(result.errors, "peak in use"), 10000000u);
+  EXPECT_THAT(ReadFile(elsewhere / "lines"), MatchesRegex("pid=[^\n]*\n"))
+      << "of the two copies only the one that served";
+}
+
+TEST_F(StatsTest, ProgramWithAnotherMalloc) {
+  const Result result =
+      RunStats({DataFile("testing/run/other_malloc_program")});
+  EXPECT_EQ(result.ExitStatus(), 0);
+  EXPECT_THAT(result.errors,
+              AllOf(HasSubstr("  no heap figures: "),
+                    HasSubstr("does not use memalloc (it has its own malloc"),
+                    Not(HasSubstr("peak in use"))));
 }
 
 TEST_F(StatsTest, OtherProcesses) {

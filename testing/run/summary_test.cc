@@ -123,9 +123,12 @@ TEST(SummaryTest, NoLineAfterANormalEnd) {
   EXPECT_EQ(
       Summary("sh", Ended(0), {}),
       "memalloc_run: sh (pid 812) exited with status 0\n"
-      "  no heap figures: the program left by _exit(), could not write to "
-      "$TMPDIR, or\n"
-      "  does not use memalloc (it has its own malloc, or dropped LD_PRELOAD)\n"
+      "  no heap figures: the program left by _exit(), allocated nothing, "
+      "could "
+      "not\n"
+      "  write to $TMPDIR, or does not use memalloc (it has its own malloc, or "
+      "dropped\n"
+      "  LD_PRELOAD)\n"
       "  peak RSS           2.0 MiB  2097152 bytes, or of a child that was "
       "larger\n");
 }

@@ -32,7 +32,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kLinkInstead[] = "link it with malloc = \"//memalloc\" instead";
+constexpr char kLinkInstead[] =
+    "link it with malloc = \"@memalloc//memalloc\" if it is not already linked "
+    "with it";
 
 // The kernel follows five scripts, and env(1) starts it anew.
 constexpr int kMaxSteps = 10;

@@ -27,7 +27,8 @@ namespace {
 
 constexpr char kPlace[] = "memalloc/memalloc.so";
 constexpr char kHowToBuild[] =
-    "build it with `tools/bazel build //memalloc:memalloc.so`";
+    "build it with `tools/bazel build //memalloc:memalloc.so`, or put it "
+    "beside memalloc_run";
 
 absl::StatusOr<ElfFile> InspectElfAt(const std::string& path) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);

@@ -37,9 +37,10 @@ std::string WhyNoHeap(int wait_status) {
       "  no heap figures: ",
       WIFSIGNALED(wait_status)
           ? "the signal ended the program before memalloc could write them"
-          : "the program left by _exit(), could not write to $TMPDIR, or\n"
-            "  does not use memalloc (it has its own malloc, or dropped "
-            "LD_PRELOAD)",
+          : "the program left by _exit(), allocated nothing, could not\n"
+            "  write to $TMPDIR, or does not use memalloc (it has its own "
+            "malloc, or dropped\n"
+            "  LD_PRELOAD)",
       "\n");
 }
 
