@@ -15,6 +15,7 @@
 
 #include "memalloc/base/attributes.h"
 #include "memalloc/base/check.h"
+#include "memalloc/base/event_counts.h"
 
 namespace memalloc {
 
@@ -34,6 +35,7 @@ class MEMALLOC_CAPABILITY("mutex") Lock {
   void Acquire() MEMALLOC_ACQUIRE() {
     if (MEMALLOC_UNLIKELY(HoldsAllForFork())) return;
     if (MEMALLOC_UNLIKELY(pthread_mutex_lock(&mutex_) != 0)) DieOfReentry();
+    CountEvent(Event::kLock);
   }
   void Release() MEMALLOC_RELEASE() {
     if (MEMALLOC_UNLIKELY(HoldsAllForFork())) return;

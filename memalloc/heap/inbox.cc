@@ -11,6 +11,7 @@
 // afterwards. A sender that finds it closed therefore sees another owner, or
 // none, when it looks at the block again.
 
+#include "memalloc/base/event_counts.h"
 #include "memalloc/base/math.h"
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/thread_heap.h"
@@ -30,8 +31,9 @@ bool ThreadHeap::TryOwn(BlockHeader* block, ThreadHeap** owner) {
     *owner = this;
     return false;
   }
-  if (*owner != nullptr ||
-      !block->owner.compare_exchange_strong(
+  if (*owner != nullptr) return false;
+  CountEvent(Event::kClaim);
+  if (!block->owner.compare_exchange_strong(
           *owner, this, std::memory_order_acq_rel, std::memory_order_acquire)) {
     return false;
   }
@@ -152,6 +154,7 @@ bool ThreadHeap::Receive(Batch* first, Batch* last) {
     if (old == kInboxClosed) return false;
     if (old == kInboxDropped) return true;
     last->SetNext(old);
+    CountEvent(Event::kInboxPush);
     // Release pairs with the acquire of the owner that takes the list.
   } while (!inbox_.compare_exchange_weak(old, first->Address(),
                                          std::memory_order_release,
@@ -166,6 +169,7 @@ void ThreadHeap::DrainInbox() {
     return;
   }
   draining_ = true;
+  CountEvent(Event::kInboxTake);
   uintptr_t next = inbox_.exchange(kInboxEmpty, std::memory_order_acquire);
   while (next != 0) {
     Batch* batch = Batch::At(next);

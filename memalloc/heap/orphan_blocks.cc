@@ -9,6 +9,7 @@
 // is unlinked, at the latest, before its granules become free.
 
 #include "memalloc/base/check.h"
+#include "memalloc/base/event_counts.h"
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/thread_heap.h"
 
@@ -48,6 +49,7 @@ BlockHeader* CentralHeap::ClaimOrphan(SizeClass size_class, ThreadHeap* owner) {
   while (orphans_[size_class] != 0) {
     BlockHeader* block = BlockNumbered(orphans_[size_class]);
     RemoveOrphan(block);
+    CountEvent(Event::kClaim);
     ThreadHeap* nobody = nullptr;
     if (!block->owner.compare_exchange_strong(nobody, owner,
                                               std::memory_order_acq_rel,
@@ -55,6 +57,7 @@ BlockHeader* CentralHeap::ClaimOrphan(SizeClass size_class, ThreadHeap* owner) {
       continue;
     }
     if (HasCells(block)) return block;
+    CountEvent(Event::kGiveUp);
     block->owner.store(nullptr, std::memory_order_release);
   }
   return nullptr;
@@ -65,6 +68,7 @@ void CentralHeap::GiveUpBlock(BlockHeader* block) {
   if (block->UsedCells() == 0) return FreeSmallBlock(block);
   block->ExpectFrees(0);
   if (HasCells(block) && !block->is_orphan) PushOrphan(block);
+  CountEvent(Event::kGiveUp);
   // Pairs with the acquire of the claim.
   block->owner.store(nullptr, std::memory_order_release);
 }
@@ -115,6 +119,7 @@ void CentralHeap::FreeBatchOf(BlockHeader* block, Batch* batch) {
     ThreadHeap* owner = nullptr;
     {
       const LockHolder holder(lock_);
+      CountEvent(Event::kClaim);
       if (block->owner.compare_exchange_strong(owner, &g_central_owner,
                                                std::memory_order_acq_rel,
                                                std::memory_order_acquire)) {

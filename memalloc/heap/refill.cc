@@ -6,6 +6,7 @@
 // few free cells of a block that waits to have more.
 
 #include "memalloc/base/check.h"
+#include "memalloc/base/event_counts.h"
 #include "memalloc/base/math.h"
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/thread_heap.h"
@@ -129,6 +130,7 @@ void ThreadHeap::EmptyBin(BlockHeader* current) {
 // The block's cells are all handed out: whoever frees one first owns it then.
 void ThreadHeap::Detach(BlockHeader* block) {
   block->countdown = block->free_base = 0;
+  CountEvent(Event::kGiveUp);
   // Pairs with the acquire of the claim: its thread sees the fields above.
   block->owner.store(nullptr, std::memory_order_release);
 }

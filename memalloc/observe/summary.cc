@@ -3,6 +3,7 @@
 
 #include "memalloc/observe/summary.h"
 
+#include "memalloc/base/event_counts.h"
 #include "memalloc/base/line_buffer.h"
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/os/os.h"
@@ -42,6 +43,12 @@ __attribute__((destructor)) void LeaveSummary() {
   line.Text(" threads=").Decimal(summary.threads);
   line.EndLine();
   os::AppendToFile(file, line.data(), line.size());
+  if (!kCountsEvents) return;
+  LineBuffer events;
+  events.Text("pid=").Decimal(static_cast<uint64_t>(os::ProcessId()));
+  AppendEventCounts(events);
+  events.EndLine();
+  os::AppendToFile(file, events.data(), events.size());
 }
 
 }  // namespace
