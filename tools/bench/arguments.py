@@ -4,6 +4,7 @@ import argparse
 from typing import List
 
 from tools.bench.driver import allocators, curves
+from tools.bench.driver.model import CURVES, EVENTS, WORKLOADS
 
 _EPILOG = """\
 Ratios are memalloc's figure divided by the other allocator's: below 1 it is
@@ -30,6 +31,25 @@ def _count(text: str) -> int:
     return value
 
 
+def _check_publish(parser, options) -> None:
+    """A part of the figures, or a sketch of them, is nothing to publish."""
+    for name in ("workloads", "curves", "scale"):
+        if getattr(options, name) != parser.get_default(name):
+            parser.error("--publish measures all: leave out --%s" % name)
+    for name in ("smoke", "no_pictures", "cpu_time", "events"):
+        if getattr(options, name):
+            flag = name.replace("_", "-")
+            parser.error("--publish does not go with --%s" % flag)
+
+
+def _parts(options) -> List[str]:
+    if options.publish:
+        return [WORKLOADS, CURVES, EVENTS]
+    if options.curves or options.events:
+        return [CURVES] * bool(options.curves) + [EVENTS] * options.events
+    return [WORKLOADS]
+
+
 def parse(argv: List[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="bench",
@@ -41,7 +61,8 @@ def parse(argv: List[str]) -> argparse.Namespace:
         nargs="+",
         default=[],
         metavar="NAME",
-        help="of %s, or NAME=/path/to.so (default: all that are installed)"
+        help="of %s, or NAME=/path/to.so, or NAME@VERSION=/path/to.so"
+        " (default: all that are installed)"
         % ", ".join(allocators.DEFAULT),
     )
     parser.add_argument(
@@ -82,6 +103,25 @@ def parse(argv: List[str]) -> argparse.Namespace:
         help="measure growth curves over these instead of the workloads",
     )
     parser.add_argument(
+        "--events",
+        action="store_true",
+        help="count, instead of measuring, how often memalloc takes its lock"
+        " and writes to lines that threads share, for a million operations",
+    )
+    parser.add_argument(
+        "--publish",
+        action="store_true",
+        help="measure everything, also curves and events, and put the figures"
+        " into docs/benchmarks.md and both README.md",
+    )
+    parser.add_argument(
+        "--from",
+        dest="source",
+        metavar="DIR",
+        help="measure nothing: report on, or publish, what an earlier run left"
+        " in its --out folder",
+    )
+    parser.add_argument(
         "--timeout",
         type=_positive,
         help="seconds after which a run counts as hanging (default: 60)",
@@ -101,8 +141,15 @@ def parse(argv: List[str]) -> argparse.Namespace:
         "--list", action="store_true", help="list the workloads and stop"
     )
     options = parser.parse_args(argv)
+    if options.publish:
+        _check_publish(parser, options)
+    if options.source and options.smoke:
+        parser.error("--smoke runs everything: leave out --from")
     options.allocators = _words(options.allocators) or allocators.DEFAULT
     options.workloads = _words(options.workloads)
+    options.parts = _parts(options)
+    if options.publish:
+        options.curves = list(curves.CURVES)
     # A smoke run only asks what works.
     smoke = options.smoke
     options.rounds = options.rounds or (1 if smoke else 5)

@@ -1,7 +1,7 @@
 """Compares allocators: the benchmark tool.
 
     tools/bazel run //tools/bench -- [--allocators ...] [--workloads ...]
-        [--rounds N] [--out DIR] [--smoke]
+        [--rounds N] [--out DIR] [--smoke | --curves ... | --events | --publish]
 
 This file only puts the parts together: `driver` finds, orders and runs what
 is to be measured, `report` makes tables, files and pictures of the runs.
@@ -16,13 +16,14 @@ import tempfile
 from typing import List
 
 from tools.bench import arguments, interpreter
-from tools.bench.driver import allocators, curves, patterns, schedule
-from tools.bench.driver.model import PATTERN, LATENCY, LIMIT, PROGRAM
-from tools.bench.driver.model import Allocator, Job, Run
+from tools.bench.driver import allocators, curves, events, patterns, schedule
+from tools.bench.driver.model import CURVES, EVENTS, WORKLOADS
+from tools.bench.driver.model import LATENCY, LIMIT, PATTERN, PROGRAM
+from tools.bench.driver.model import Allocator, Job, Measurement, Part, Run
 from tools.bench.driver.programs import Programs
 from tools.bench.driver.redis import Redis
-from tools.bench.report import curves as curve_report
-from tools.bench.report import results, summary
+from tools.bench.report import machine, publish, results, saved, summary
+from tools.bench.report.report import Report
 
 _ROOT = os.path.dirname(
     os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -60,6 +61,8 @@ class Bench:
             _data("tools/bench/launch/measured"), _data("tools/bench/programs")
         )
         self._redis = Redis()
+        self._events = events.Events(self._patterns)
+        self._interrupted = False
 
     def all_jobs(self) -> List[Job]:
         scale = self._options.scale
@@ -103,6 +106,9 @@ class Bench:
         timeout = self._options.timeout
         return self._runner(job).run(job, allocator, number, timeout)
 
+    def _count_one(self, job: Job, allocator: Allocator, number: int) -> Run:
+        return self._events.run(job, allocator, number, self._options.timeout)
+
     def _allocators(self) -> List[Allocator]:
         found, missing = allocators.resolve(
             self._options.allocators,
@@ -129,8 +135,54 @@ class Bench:
         return folder
 
     def run(self) -> int:
-        chosen = self._allocators()
-        if self._options.curves:
+        if self._options.publish:
+            publish.check_documents(_workspace())
+        if self._options.source:
+            folder = os.path.join(self._directory, self._options.source)
+            measurement = saved.load(os.path.join(folder, saved.NAME))
+            folder = self._folder() if self._options.out else folder
+        else:
+            chosen = self._allocators()
+            if self._options.publish:
+                publish.check_versions(chosen)
+            folder = self._folder()
+            measurement = self._measure(chosen)
+        drawing = None
+        if not self._options.no_pictures:
+            # Only here: it needs matplotlib.
+            from tools.bench.report import plot as drawing
+        text = results.write_all(
+            folder, measurement, drawing, sys.stdout.isatty()
+        )
+        if not self._options.smoke:
+            print(text)
+        print("results are in " + folder)
+        if self._options.publish:
+            report = Report(measurement)
+            for path in publish.publish(_workspace(), folder, report):
+                print("published: " + path)
+        if self._options.smoke:
+            parts = measurement.parts.values()
+            return _verdict([run for part in parts for run in part.runs])
+        return 0
+
+    def _measure(self, chosen: List[Allocator]) -> Measurement:
+        parts = {}
+        for name in self._options.parts:
+            if not self._interrupted:
+                parts[name] = self._part(name, chosen)
+        metric = summary.CPU if self._options.cpu_time else summary.WALL
+        return Measurement(
+            self._options.subject,
+            metric.key,
+            machine.describe(),
+            parts,
+            complete=not self._interrupted,
+        )
+
+    def _part(self, name: str, chosen: List[Allocator]) -> Part:
+        run_one, rounds = self._run_one, self._options.rounds
+        if name == CURVES:
             jobs, left_out = curves.jobs(
                 self._options.curves, self._options.scale
             )
@@ -138,39 +190,26 @@ class Bench:
                 _say("left out, too little memory: " + line)
         else:
             jobs = self._chosen_jobs()
-        folder = self._folder()
-        _say("measuring %d workloads" % len(jobs))
-        runs = schedule.measure(
-            jobs, chosen, self._options.rounds, self._run_one, _applies(chosen)
-        )
+        if name == EVENTS:
+            jobs = events.jobs(jobs, self._options.scale)
+            chosen = [allocators.counting(_data("memalloc/memalloc_events.so"))]
+            run_one, rounds = self._count_one, 1
+        _say("measuring %s: %d jobs" % (name, len(jobs)))
+        applies = _applies(chosen)
+        runs = schedule.measure(jobs, chosen, rounds, run_one, applies)
         if not runs:
             raise Usage("nothing was measured")
-        text = self._report(folder, runs, jobs, chosen)
-        if not self._options.smoke:
-            print(text)
-        print("results are in " + folder)
-        return _verdict(runs) if self._options.smoke else 0
+        if not schedule.is_complete(runs, rounds, jobs, chosen, applies):
+            self._interrupted = True
+        return Part(jobs, chosen, runs)
 
-    def _report(self, folder, runs, jobs, chosen) -> str:
-        drawing = None
-        if not self._options.no_pictures:
-            # Only here: it needs matplotlib.
-            from tools.bench.report import plot as drawing
-        subject = self._options.subject
-        if self._options.curves:
-            return curve_report.write_all(
-                folder, runs, jobs, chosen, subject, drawing
-            )
-        return results.write_all(
-            folder,
-            runs,
-            jobs,
-            chosen,
-            subject,
-            summary.CPU if self._options.cpu_time else summary.WALL,
-            drawing,
-            sys.stdout.isatty(),
-        )
+
+def _workspace() -> str:
+    """Where the documents are, as `bazel run` tells."""
+    root = os.environ.get("BUILD_WORKSPACE_DIRECTORY", "")
+    if not root:
+        raise Usage("--publish needs `bazel run`, which tells the workspace")
+    return root
 
 
 def _applies(chosen: List[Allocator]):
@@ -209,7 +248,12 @@ def main(argv: List[str]) -> int:
         return 2
     try:
         return bench.run()
-    except (Usage, allocators.UnknownAllocator) as error:
+    except (
+        Usage,
+        allocators.UnknownAllocator,
+        publish.CannotPublish,
+        saved.Unreadable,
+    ) as error:
         _say("bench: %s" % error)
         return 2
 

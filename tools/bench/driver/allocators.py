@@ -2,7 +2,8 @@
 
 memalloc comes from this build, preloaded and linked statically; libc is
 whatever the programs have; the others are Debian packages, or any shared
-object given as NAME=/path/to.so.
+object given as NAME=/path/to.so, or NAME@VERSION=/path/to.so, since nothing in
+an object tells which version it is.
 """
 
 import glob
@@ -58,15 +59,23 @@ def _package_version(package: str) -> str:
 def _memalloc_version() -> str:
     workspace = os.environ.get("BUILD_WORKSPACE_DIRECTORY", "")
     if not workspace:
-        return ""
+        return "of this build"
     return _output(["git", "-C", workspace, "describe", "--always", "--dirty"])
 
 
+def counting(counting_object: str) -> Allocator:
+    """memalloc as it counts events."""
+    return Allocator(
+        MEMALLOC, preload=counting_object, version=_memalloc_version()
+    )
+
+
 def _of_path(name: str, path: str, directory: str) -> Allocator:
+    name, _, version = name.partition("@")
     path = os.path.join(directory, path)
     if not os.path.isfile(path):
         raise UnknownAllocator("%s: there is no file %s" % (name, path))
-    return Allocator(name, preload=path, version=path)
+    return Allocator(name, preload=path, version=version)
 
 
 def resolve(

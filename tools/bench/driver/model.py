@@ -6,12 +6,17 @@ an allocator that crashes is a result, not a gap.
 """
 
 import dataclasses
-from typing import Dict, Optional
+from typing import Dict, List, Optional, Tuple
 
 PATTERN = "pattern"
 PROGRAM = "program"
 LATENCY = "latency"
 LIMIT = "limit"
+
+# The parts that a measurement can have.
+WORKLOADS = "workloads"
+CURVES = "curves"
+EVENTS = "events"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,3 +53,23 @@ class Run:
     ops: int = 0
     failure: str = ""
     extra: Dict[str, float] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass
+class Part:
+    """Jobs, who was measured on them, and what came out."""
+
+    jobs: List[Job]
+    allocators: List[Allocator]
+    runs: List[Run]
+
+
+@dataclasses.dataclass
+class Measurement:
+    """All that reports are made of; nothing in them comes from elsewhere."""
+
+    subject: str  # The allocator that the others are compared with.
+    time: str  # The field of Run that counts as time.
+    machine: List[Tuple[str, str]]  # Facts about it, by name.
+    parts: Dict[str, Part]
+    complete: bool = True  # Else it was interrupted.

@@ -3,7 +3,7 @@
 import json
 import os
 import subprocess
-from typing import List
+from typing import Dict, List, Optional
 
 from tools.bench.driver import execute
 from tools.bench.driver.model import (
@@ -41,7 +41,12 @@ class Patterns:
         return [Job(n, _kind(n), about, scale=scale) for n, about in pairs]
 
     def run(
-        self, job: Job, allocator: Allocator, number: int, timeout: float
+        self,
+        job: Job,
+        allocator: Allocator,
+        number: int,
+        timeout: float,
+        extra_env: Optional[Dict[str, str]] = None,
     ) -> Run:
         command = [
             self._static_binary if allocator.static else self._binary,
@@ -51,7 +56,7 @@ class Patterns:
             "--live=%d" % job.live,
         ]
         result = Run(allocator.name, job.name, number)
-        env = execute.environment(allocator.preload)
+        env = execute.environment(allocator.preload, extra_env)
         finished = execute.run(command, env, timeout)
         result.failure = finished.failure
         if result.failure:

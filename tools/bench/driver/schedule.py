@@ -120,6 +120,27 @@ class _Measuring:
         self._progress.dropped(pair)
 
 
+def is_complete(
+    runs: List[Run],
+    rounds: int,
+    jobs: List[Job],
+    allocators: List[Allocator],
+    applies: Callable[[Job, Allocator], bool],
+) -> bool:
+    """Whether every pair has its last round, or failed."""
+    ended = {
+        (run.job, run.allocator)
+        for run in runs
+        if run.failure or run.round == rounds - 1
+    }
+    return all(
+        (job.name, allocator.name) in ended
+        for job in jobs
+        for allocator in allocators
+        if applies(job, allocator)
+    )
+
+
 def measure(
     jobs: List[Job],
     allocators: List[Allocator],

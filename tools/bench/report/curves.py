@@ -1,4 +1,4 @@
-"""Growth curves as CSV, Markdown and pictures.
+"""Growth curves as tables and CSV.
 
 Two figures for each point: nanoseconds of wall time a call, and, where the
 workload tells how many bytes were alive, peak RSS a live byte. What a process
@@ -7,7 +7,6 @@ with the least, since what an allocator takes in advance is its own affair.
 """
 
 import csv
-import os
 import statistics
 from typing import Dict, List, Tuple
 
@@ -75,7 +74,7 @@ def rows_of(lines: Dict[str, List[Tuple[int, float]]]) -> tables.Rows:
     return rows
 
 
-def _write_csv(path: str, all_series: Series) -> None:
+def write_csv(path: str, all_series: Series) -> None:
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(
@@ -85,39 +84,3 @@ def _write_csv(path: str, all_series: Series) -> None:
             for name, line in lines.items():
                 for point, value in line:
                     writer.writerow([*key, name, point, value])
-
-
-def write_all(
-    folder: str,
-    runs: List[Run],
-    jobs: List[Job],
-    allocators: List[Allocator],
-    subject: str,
-    drawing,
-) -> str:
-    """Writes everything and returns the tables as text for the terminal.
-
-    `drawing` is the module that draws, or None.
-    """
-    all_series = series(runs, jobs, allocators)
-    if not all_series:
-        return "no point was measured\n"
-    _write_csv(os.path.join(folder, "curves.csv"), all_series)
-    parts = ["# Growth curves\n", "Lower is better; flat is the goal.\n"]
-    if drawing:
-        picture = drawing.curves(folder, all_series, subject)
-        parts.append("![curves](%s)\n" % picture)
-    text = []
-    for (workload, over, name), lines in all_series.items():
-        rows = rows_of(lines)
-        title = "%s over %s, %s" % (workload, over, name)
-        parts.append("## %s\n\n%s" % (title, tables.markdown(rows)))
-        text.append("%s\n%s" % (title, tables.terminal(rows)))
-    failures = tables.failure_rows(runs)
-    if len(failures) > 1:
-        parts.append("## Runs that failed\n\n" + tables.markdown(failures))
-        text.append(tables.terminal(failures))
-    path = os.path.join(folder, "curves.md")
-    with open(path, "w", encoding="utf-8") as file:
-        file.write("\n".join(parts))
-    return "\n".join(text)

@@ -46,7 +46,7 @@ def describe() -> List[Tuple[str, str]]:
 def versions(allocators: List[Allocator]) -> List[Tuple[str, str]]:
     result = []
     for allocator in allocators:
-        text = allocator.version or "of this build"
+        text = allocator.version or "version not told"
         text += ", linked in" if allocator.static else ""
         result.append((allocator.name, text))
     return result

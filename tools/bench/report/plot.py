@@ -14,6 +14,7 @@ from typing import List
 import matplotlib
 
 matplotlib.use("Agg")
+matplotlib.rcParams["svg.hashsalt"] = "memalloc"
 
 from matplotlib import pyplot
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
@@ -46,6 +47,8 @@ def _save(figure, folder: str, name: str) -> str:
             os.path.join(folder, "%s.%s" % (name, extension)),
             dpi=130,
             bbox_inches="tight",
+            # The same figures give the same file.
+            metadata={"Date": None} if extension == "svg" else None,
         )
     pyplot.close(figure)
     return name + ".svg"

@@ -3,20 +3,14 @@
 import os
 from typing import List
 
-from tools.bench.driver import patterns
-from tools.bench.driver.model import Allocator, Job, Run
-from tools.bench.report import files, summary, tables
+from tools.bench.driver.model import Measurement
+from tools.bench.report import curves, events, files, saved, sections, tables
+from tools.bench.report.report import Report
 
 
-def _terminal_text(
-    runs: List[Run],
-    allocators: List[Allocator],
-    comparisons: List[summary.Comparison],
-    limits,
-    colour: bool,
-) -> str:
+def _terminal_text(report: Report, colour: bool) -> str:
     parts = []
-    for comparison in comparisons:
+    for comparison in report.comparisons:
         rows = tables.comparison_rows(comparison)
         if len(rows) > 1:
             parts.append(
@@ -27,50 +21,67 @@ def _terminal_text(
                     tables.terminal(rows, colour),
                 )
             )
-    latency = tables.latency_rows(runs, allocators)
-    if len(latency) > 1:
-        parts.append("Latency, ns\n" + tables.terminal(latency))
-    if limits:
-        parts.append(tables.terminal(tables.limit_rows(limits)))
-    failures = tables.failure_rows(runs)
+    if report.workloads:
+        part = report.workloads
+        latency = tables.latency_rows(part.runs, part.allocators)
+        if len(latency) > 1:
+            parts.append("Latency, ns\n" + tables.terminal(latency))
+    if report.limits:
+        parts.append(tables.terminal(tables.limit_rows(report.limits)))
+    for key, lines in report.series.items():
+        title = "%s over %s, %s\n" % key
+        parts.append(title + tables.terminal(curves.rows_of(lines)))
+    if report.events:
+        parts.append(tables.terminal(events.rows(report.events)))
+    failures = tables.failure_rows(report.failures())
     if len(failures) > 1:
         parts.append("Failed\n" + tables.terminal(failures))
     return "\n".join(parts)
 
 
-def write_all(
-    folder: str,
-    runs: List[Run],
-    jobs: List[Job],
-    allocators: List[Allocator],
-    subject: str,
-    time_metric: summary.Metric,
-    drawing,
-    colour: bool,
-) -> str:
-    """Writes every file and returns the tables for the terminal.
+def draw(folder: str, report: Report, drawing) -> List[str]:
+    """Draws what there is to draw; the names of the pictures.
 
     `drawing` is the module that draws, or None.
     """
-    comparisons = [
-        summary.compare(runs, jobs, allocators, subject, metric)
-        for metric in (time_metric, summary.PEAK, summary.FINAL)
-    ]
-    limits = summary.limit_ratios(runs, patterns.LIMIT_OF, patterns.LIMIT_JOB)
     pictures = []
+    comparisons = report.comparisons
     # There is nothing to draw of a single allocator.
-    if drawing and comparisons[0].peers and comparisons[0].jobs:
+    if drawing and comparisons and comparisons[0].peers and comparisons[0].jobs:
         pictures.append(drawing.overview(folder, comparisons))
         pictures.append(drawing.details(folder, comparisons))
-    files.write_runs(os.path.join(folder, "runs.csv"), runs)
-    files.write_ratios(os.path.join(folder, "ratios.csv"), comparisons)
-    files.write_markdown(
-        os.path.join(folder, "results.md"),
-        jobs,
-        allocators,
-        runs,
-        comparisons,
-        limits,
-        pictures,
-    )
-    return _terminal_text(runs, allocators, comparisons, limits, colour)
+    if drawing and report.series:
+        name = drawing.curves(folder, report.series, report.subject)
+        pictures.append(name)
+    return pictures
+
+
+def _write_markdown(path: str, report: Report, pictures: List[str]) -> None:
+    parts = ["# Benchmarks\n"]
+    if report.workloads:
+        parts.append(sections.convention(report))
+    parts += ["![%s](%s)\n" % (name.split(".")[0], name) for name in pictures]
+    parts.append(sections.write(sections.everything(report), 2))
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("\n".join(parts))
+
+
+def write_all(
+    folder: str, measurement: Measurement, drawing, colour: bool
+) -> str:
+    """Writes every file and returns the tables for the terminal."""
+    report = Report(measurement)
+    saved.save(os.path.join(folder, saved.NAME), measurement)
+    pictures = draw(folder, report, drawing)
+    if report.workloads:
+        runs = report.workloads.runs
+        files.write_runs(os.path.join(folder, "runs.csv"), runs)
+        ratios = os.path.join(folder, "ratios.csv")
+        files.write_ratios(ratios, report.comparisons)
+    if report.series:
+        curves.write_csv(os.path.join(folder, "curves.csv"), report.series)
+    if report.events:
+        events.write_csv(os.path.join(folder, "events.csv"), report.events)
+    path = os.path.join(folder, "results.md")
+    _write_markdown(path, report, pictures)
+    return _terminal_text(report, colour)

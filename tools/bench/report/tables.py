@@ -98,6 +98,21 @@ def losses(comparison: Comparison) -> List[Tuple[float, str, str]]:
     return sorted(found, reverse=True)
 
 
+def score(comparison: Comparison) -> Tuple[int, int, int]:
+    """On how many rows the subject is ahead of, level with and behind the best
+    rival. Where it failed, it is behind."""
+    ahead = level = behind = 0
+    for job in comparison.jobs:
+        best = summary.against_best(comparison, job.name)
+        if best:
+            ahead += best[1] < 1 - TIE
+            level += 1 - TIE <= best[1] <= 1 + TIE
+            behind += best[1] > 1 + TIE
+        elif (job.name, comparison.subject) not in comparison.absolute:
+            behind += 1
+    return ahead, level, behind
+
+
 def latency_rows(runs: List[Run], allocators: List[Allocator]) -> Rows:
     names = [
         "%s_%s_ns" % (call, percentile)
@@ -125,9 +140,9 @@ def limit_rows(ratios: Dict[str, Tuple[float, float]]) -> Rows:
     return rows
 
 
-def failure_rows(runs: List[Run]) -> Rows:
+def failure_rows(failed: List[Run]) -> Rows:
     rows = [["allocator", "workload", "what happened"]]
-    for run in summary.failures_of(runs):
+    for run in failed:
         rows.append([run.allocator, run.job, run.failure])
     return rows
 
@@ -170,15 +185,16 @@ def terminal(rows: Rows, colour: bool = False) -> str:
     return "\n".join(lines) + "\n"
 
 
-def markdown(rows: Rows, mark: bool = False) -> str:
-    """With `mark`, losses are bold."""
+def markdown(rows: Rows, mark: bool = False, names: int = 2) -> str:
+    """With `mark`, losses are bold; the first columns, `names` of them, hold
+    names and absolute figures."""
     lines = []
     for number, row in enumerate(rows):
         texts = [text.replace("|", "\\|") for text in row]
         if mark and number > 0:
-            texts = texts[:2] + [
+            texts = texts[:names] + [
                 "**%s**" % text if _is_loss(text) else text
-                for text in texts[2:]
+                for text in texts[names:]
             ]
         lines.append("| " + " | ".join(texts) + " |")
         if number == 0:

@@ -6,8 +6,10 @@ import tempfile
 import unittest
 
 from tools.bench import interpreter
-from tools.bench.driver.model import PATTERN, PROGRAM, Allocator, Job, Run
-from tools.bench.report import curves, results, summary, tables
+from tools.bench.driver.model import CURVES, EVENTS, WORKLOADS
+from tools.bench.driver.model import PATTERN, PROGRAM
+from tools.bench.driver.model import Allocator, Job, Measurement, Part, Run
+from tools.bench.report import results, saved, summary, tables
 
 ALLOCATORS = [
     Allocator("memalloc", preload="/m.so", version="1"),
@@ -51,6 +53,15 @@ def make_runs():
     return runs
 
 
+def measurement(**parts):
+    facts = [("date", "2001-02-03"), ("kernel", "6.7")]
+    return Measurement("memalloc", summary.WALL.key, facts, parts)
+
+
+def workloads():
+    return measurement(**{WORKLOADS: Part(JOBS, ALLOCATORS, make_runs())})
+
+
 def compare(metric=summary.WALL):
     return summary.compare(make_runs(), JOBS, ALLOCATORS, "memalloc", metric)
 
@@ -73,6 +84,18 @@ class TableTest(unittest.TestCase):
 
     def test_losses_worst_first_and_ties_are_none(self):
         self.assertEqual(tables.losses(compare()), [(2.0, "lost", "fast")])
+
+    def test_score_counts_failures_of_the_subject_as_behind(self):
+        # "won" ahead, "broken" and "program" level, "lost" behind.
+        self.assertEqual(tables.score(compare()), (1, 2, 1))
+        runs = make_runs()
+        for run in runs:
+            if (run.job, run.allocator) == ("won", "memalloc"):
+                run.failure = "crashed: SIGABRT"
+        comparison = summary.compare(
+            runs, JOBS, ALLOCATORS, "memalloc", summary.WALL
+        )
+        self.assertEqual(tables.score(comparison), (0, 2, 2))
 
     def test_terminal_lines_up_and_marks_wins_and_losses(self):
         rows = [
@@ -104,16 +127,7 @@ class FilesTest(unittest.TestCase):
         self.folder = scratch.name
 
     def write(self, drawing=None):
-        return results.write_all(
-            self.folder,
-            make_runs(),
-            JOBS,
-            ALLOCATORS,
-            "memalloc",
-            summary.WALL,
-            drawing,
-            colour=False,
-        )
+        return results.write_all(self.folder, workloads(), drawing, False)
 
     def read(self, name):
         path = os.path.join(self.folder, name)
@@ -154,17 +168,40 @@ class FilesTest(unittest.TestCase):
             self.assertIn("## " + heading, report)
         self.assertIn("crashed: SIGSEGV", text)
 
+    def test_events_are_for_a_million_operations(self):
+        counts = {"event_locks": 5, "event_inbox_pushes": 1000}
+        runs = [
+            Run("memalloc", "quiet", 0, ops=10**7, extra=counts),
+            Run("memalloc", "shared", 0, ops=10**5, extra=counts),
+            Run("memalloc", "broken", 0, failure="it left no counts"),
+        ]
+        jobs = [Job(run.job, PATTERN) for run in runs]
+        part = Part(jobs, ALLOCATORS[:1], runs)
+        text = results.write_all(
+            self.folder, measurement(**{EVENTS: part}), None, False
+        )
+        self.assertIn("it left no counts", text)
+        report = self.read("results.md")
+        self.assertIn("| quiet | 10000000 | 0 | 100 | 100 |", report)
+        # Above 0.1 % of the operations.
+        self.assertIn("| shared | 100000 | 50 | 10000 | 10050 ! |", report)
+        rows = {row["job"]: row for row in self.rows("events.csv")}
+        self.assertEqual(rows["shared"]["inbox_pushes"], "1000")
+
+    def test_a_saved_measurement_gives_the_same_report(self):
+        self.write()
+        first = self.read("results.md")
+        again = saved.load(os.path.join(self.folder, saved.NAME))
+        self.assertEqual(again, workloads())
+        results.write_all(self.folder, again, None, False)
+        self.assertEqual(self.read("results.md"), first)
+
     def test_one_allocator_alone(self):
         # Nothing to compare, but its figures are shown.
+        runs = [run for run in make_runs() if run.allocator == "memalloc"]
+        alone = Part(JOBS, ALLOCATORS[:1], runs)
         text = results.write_all(
-            self.folder,
-            [run for run in make_runs() if run.allocator == "memalloc"],
-            JOBS,
-            ALLOCATORS[:1],
-            "memalloc",
-            summary.WALL,
-            None,
-            colour=False,
+            self.folder, measurement(**{WORKLOADS: alone}), None, False
         )
         self.assertIn("won", text)
 
@@ -208,11 +245,12 @@ class FilesTest(unittest.TestCase):
             for job in jobs
         ]
         runs[-1].failure = "hangs: no end after 60 s"
-        text = curves.write_all(
-            self.folder, runs, jobs, ALLOCATORS, "memalloc", _drawing(self)
+        part = Part(jobs, ALLOCATORS, runs)
+        text = results.write_all(
+            self.folder, measurement(**{CURVES: part}), _drawing(self), False
         )
         self.assertIn("w over threads, ns a call", text)
-        report = self.read("curves.md")
+        report = self.read("results.md")
         self.assertIn("| memalloc | 2 | 4 | 8 |", report)
         self.assertIn("| slow | 2 | 4 | - |", report)
         # RSS a live byte.

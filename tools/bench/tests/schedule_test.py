@@ -85,6 +85,23 @@ class MeasureTest(unittest.TestCase):
             [Job("x", PATTERN)], [A, B], 5, interrupted, always, self.stream
         )
         self.assertEqual(len(runs), 3)
+        self.assertFalse(self.is_complete(runs, ["x"], [A, B], 5))
+
+    def is_complete(self, runs, jobs, allocators, rounds, applies=always):
+        jobs = [Job(name, PATTERN) for name in jobs]
+        return schedule.is_complete(runs, rounds, jobs, allocators, applies)
+
+    def test_failures_and_what_does_not_apply_are_complete(self):
+        self.failures[("x", "b")] = "crashed: SIGSEGV"
+        jobs, allocators = ["x", "y"], [A, B, C]
+
+        def applies(job, allocator):
+            del job
+            return allocator is not C
+
+        runs = self.measure(jobs, allocators, 2, applies)
+        self.assertTrue(self.is_complete(runs, jobs, allocators, 2, applies))
+        self.assertFalse(self.is_complete(runs, jobs, allocators, 2))
 
 
 class ProgressTest(unittest.TestCase):
