@@ -40,7 +40,8 @@ class Usage(Exception):
     """The command line asks for something that is not there."""
 
 
-def _data(path: str) -> str:
+def data(path: str) -> str:
+    """A file of the workspace that this program brings along."""
     return os.path.join(_ROOT, path)
 
 
@@ -54,11 +55,11 @@ class Bench:
         # Where the user is, as `bazel run` tells.
         self._directory = os.environ.get("BUILD_WORKING_DIRECTORY", os.getcwd())
         self._patterns = patterns.Patterns(
-            _data("tools/bench/workloads/workloads"),
-            _data("tools/bench/workloads/workloads_memalloc"),
+            data("tools/bench/workloads/workloads"),
+            data("tools/bench/workloads/workloads_memalloc"),
         )
         self._programs = Programs(
-            _data("tools/bench/launch/measured"), _data("tools/bench/programs")
+            data("tools/bench/launch/measured"), data("tools/bench/programs")
         )
         self._redis = Redis()
         self._events = events.Events(self._patterns)
@@ -112,7 +113,7 @@ class Bench:
     def _allocators(self) -> List[Allocator]:
         found, missing = allocators.resolve(
             self._options.allocators,
-            _data("memalloc/memalloc.so"),
+            data("memalloc/memalloc.so"),
             self._directory,
         )
         for line in missing:
@@ -192,7 +193,7 @@ class Bench:
             jobs = self._chosen_jobs()
         if name == EVENTS:
             jobs = events.jobs(jobs, self._options.scale)
-            chosen = [allocators.counting(_data("memalloc/memalloc_events.so"))]
+            chosen = [allocators.counting(data("memalloc/memalloc_events.so"))]
             run_one, rounds = self._count_one, 1
         _say("measuring %s: %d jobs" % (name, len(jobs)))
         applies = _applies(chosen)
