@@ -198,7 +198,7 @@ class CentralHeap {
   bool GivingBackMayDo(size_t size, size_t alignment) MEMALLOC_EXCLUDES(lock_);
   void CacheOrDrop(ArenaHeader* arena, size_t limit) MEMALLOC_EXCLUDES(lock_);
   bool TrimHugeCache(size_t limit) MEMALLOC_EXCLUDES(lock_);
-  size_t HugeCacheLimit(size_t used) MEMALLOC_REQUIRES(lock_);
+  size_t HugeCacheLimit() MEMALLOC_REQUIRES(lock_);
   bool CutHugeBlocks() MEMALLOC_REQUIRES(lock_);
   void Enlist(ArenaHeader* arena) MEMALLOC_REQUIRES(lock_);
   void Delist(ArenaHeader* arena) MEMALLOC_REQUIRES(lock_);

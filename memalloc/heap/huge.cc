@@ -15,7 +15,7 @@ namespace memalloc {
 namespace {
 
 // What freed huge blocks leave, in the cache or to spare behind other blocks,
-// is up to this, or three quarters of what huge blocks use.
+// is up to this, or as much as the other huge blocks use.
 constexpr size_t kMinCacheLimit = size_t{64} << 20;
 
 }  // namespace
@@ -68,9 +68,10 @@ bool CentralHeap::GivingBackMayDo(size_t size, size_t alignment) {
   return true;
 }
 
-// Bytes that the cache may hold while huge blocks use `used` bytes.
-size_t CentralHeap::HugeCacheLimit(size_t used) {
-  const size_t limit = Max(kMinCacheLimit, used / 4 * 3);
+// Bytes that the cache may hold.
+size_t CentralHeap::HugeCacheLimit() {
+  const size_t used = huge_granules_ * kGranuleSize - huge_spare_;
+  const size_t limit = Max(kMinCacheLimit, used);
   return limit - Min(limit, huge_spare_);
 }
 
@@ -80,9 +81,8 @@ void CentralHeap::FreeHuge(BlockHeader* block) {
   size_t limit;
   {
     const LockHolder holder(lock_);
-    const size_t used = huge_granules_ * kGranuleSize - huge_spare_;
     Delist(arena);
-    limit = HugeCacheLimit(used);
+    limit = HugeCacheLimit();
   }
   CacheOrDrop(arena, limit);
 }
