@@ -1,0 +1,34 @@
+// The table of options and what they are before anybody sets them.
+
+#include "memalloc/base/options.h"
+
+namespace memalloc {
+namespace {
+
+constexpr uint64_t kMaxDelay = uint64_t{1} << 31;
+constexpr uint64_t kMaxBytes = uint64_t{1} << 46;
+constexpr uint64_t kMiB = uint64_t{1} << 20;
+
+}  // namespace
+
+// In the order of Option.
+const OptionInfo kOptionInfo[kNumOptions] = {
+    {"purge_delay", OptionUnit::kMilliseconds, 1000, kMaxDelay},
+    {"trim_threshold", OptionUnit::kBytes, 4 * kMiB, kMaxBytes},
+    {"top_pad", OptionUnit::kBytes, kMiB, kMaxBytes},
+    {"huge_threshold", OptionUnit::kBytes, 8 * kMiB, 8 * kMiB},
+    {"huge_cache", OptionUnit::kBytes, 64 * kMiB, kMaxBytes},
+    {"huge_pages", OptionUnit::kHugePages, 1, 2},
+    {"soft_limit", OptionUnit::kBytes, 0, kMaxBytes},
+    {"hard_limit", OptionUnit::kBytes, 0, kMaxBytes},
+    {"cgroup_limit", OptionUnit::kFlag, 0, 1},
+    {"background_thread", OptionUnit::kFlag, 0, 1},
+};
+
+// Constant-initialised: an option may be wanted before any constructor ran.
+std::atomic<uint64_t> g_options[kNumOptions] = {
+    {1000}, {4 * kMiB}, {kMiB}, {8 * kMiB}, {64 * kMiB},
+    {1},    {0},        {0},    {0},        {0},
+};
+
+}  // namespace memalloc

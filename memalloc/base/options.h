@@ -1,0 +1,61 @@
+// The options that change how the allocator behaves: one table of numbers.
+// Layer: base.
+//
+// An option is read where it matters, at any time, and may be changed while
+// the program runs. runtime/ fills the table from the environment at the first
+// use; memalloc.h offers it to programs. docs/tuning.md explains each.
+
+#ifndef MEMALLOC_BASE_OPTIONS_H_
+#define MEMALLOC_BASE_OPTIONS_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <atomic>
+
+#include "memalloc/base/attributes.h"
+
+namespace memalloc {
+
+enum class Option : uint8_t {
+  kPurgeDelay,        // milliseconds
+  kTrimThreshold,     // bytes
+  kTopPad,            // bytes
+  kHugeThreshold,     // bytes
+  kHugeCache,         // bytes
+  kHugePages,         // HugePages
+  kSoftLimit,         // bytes, 0: none
+  kHardLimit,         // bytes, 0: none
+  kCgroupLimit,       // 0 or 1
+  kBackgroundThread,  // 0 or 1
+};
+constexpr size_t kNumOptions = 10;
+
+// Values of kHugePages.
+enum class HugePages : uint8_t { kNever, kDefault, kAlways };
+
+enum class OptionUnit : uint8_t { kMilliseconds, kBytes, kFlag, kHugePages };
+
+struct OptionInfo {
+  const char* name;  // "purge_delay"; MEMALLOC_PURGE_DELAY in the environment
+  OptionUnit unit;
+  uint64_t initial;
+  uint64_t max;
+};
+
+extern MEMALLOC_HIDDEN const OptionInfo kOptionInfo[kNumOptions];
+extern MEMALLOC_HIDDEN std::atomic<uint64_t> g_options[kNumOptions];
+
+// No order between an option and anything else is needed: each value is valid
+// at any time.
+inline uint64_t GetOption(Option option) {
+  return g_options[static_cast<size_t>(option)].load(std::memory_order_relaxed);
+}
+inline void SetOption(Option option, uint64_t value) {
+  g_options[static_cast<size_t>(option)].store(value,
+                                               std::memory_order_relaxed);
+}
+
+}  // namespace memalloc
+
+#endif  // MEMALLOC_BASE_OPTIONS_H_
