@@ -27,6 +27,7 @@
 #include "memalloc/base/lock.h"
 #include "memalloc/heap/free_runs.h"
 #include "memalloc/heap/huge_cache.h"
+#include "memalloc/heap/huge_pages.h"
 #include "memalloc/layout/arena.h"
 #include "memalloc/layout/block_header.h"
 #include "memalloc/layout/constants.h"
@@ -195,6 +196,8 @@ class CentralHeap {
   ThreadHeap* TakeParkedHeap() MEMALLOC_REQUIRES(lock_);
 
   // huge.cc
+  ArenaHeader* NewHugeMapping(size_t size, size_t alignment, bool zero)
+      MEMALLOC_EXCLUDES(lock_);
   bool GivingBackMayDo(size_t size, size_t alignment) MEMALLOC_EXCLUDES(lock_);
   void CacheOrDrop(ArenaHeader* arena, size_t limit) MEMALLOC_EXCLUDES(lock_);
   bool TrimHugeCache(size_t limit) MEMALLOC_EXCLUDES(lock_);
@@ -223,6 +226,8 @@ class CentralHeap {
   ArenaHeader* arenas_ MEMALLOC_GUARDED_BY(lock_) = nullptr;
   ArenaHeader* huge_ MEMALLOC_GUARDED_BY(lock_) = nullptr;
   HugeCache huge_cache_ MEMALLOC_GUARDED_BY(lock_);
+  BigBlock newest_big_ MEMALLOC_GUARDED_BY(lock_) = {};
+  Use use_of_growth_ MEMALLOC_GUARDED_BY(lock_) = Use::kSparse;
   // The arena at the top of our part of the break; null before the first
   // growth.
   ArenaHeader* break_arena_ MEMALLOC_GUARDED_BY(lock_) = nullptr;

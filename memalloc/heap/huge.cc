@@ -9,6 +9,7 @@
 #include "memalloc/base/math.h"
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/huge_mapping.h"
+#include "memalloc/heap/huge_pages.h"
 #include "memalloc/os/os.h"
 
 namespace memalloc {
@@ -39,15 +40,31 @@ void* CentralHeap::AllocateHuge(size_t size, size_t alignment, bool zero) {
       memset(reinterpret_cast<void*>(arena->huge.start), 0, dirty);
     }
   }
-  if (arena == nullptr) arena = MakeHugeMapping(size, alignment);
+  if (arena == nullptr) arena = NewHugeMapping(size, alignment, zero);
   if (arena == nullptr && GivingBackMayDo(size, alignment) && GiveBack()) {
-    arena = MakeHugeMapping(size, alignment);
+    arena = NewHugeMapping(size, alignment, zero);
   }
   if (arena == nullptr) return nullptr;
   HugeBlockOf(arena)->status = BlockStatus::kHuge;
   const LockHolder holder(lock_);
   Enlist(arena);
+  newest_big_ = {arena->huge.start, arena->huge.bytes};
   return reinterpret_cast<void*>(arena->huge.start);
+}
+
+ArenaHeader* CentralHeap::NewHugeMapping(size_t size, size_t alignment,
+                                         bool zero) {
+  ArenaHeader* arena = MakeHugeMapping(size, alignment);
+  if (arena == nullptr) return nullptr;
+  BigBlock before;
+  {
+    const LockHolder holder(lock_);
+    before = newest_big_;
+  }
+  const uintptr_t end = arena->huge.start + arena->huge.mapped;
+  AdviseNewMemory(arena->Start(), end - arena->Start(),
+                  zero ? Use::kSparse : Use::kAsBefore, before);
+  return arena;
 }
 
 // Whether there may be room for `size` bytes, and as many as the alignment may

@@ -44,6 +44,9 @@ void* CentralHeap::TryAllocateLarge(size_t size, size_t alignment, bool zero,
     ArenaHeader* arena = ArenaHeaderOf(block);
     memcpy(before.dirty, arena->dirty, sizeof(before.dirty));
     arena->SetDirty(GranuleOf(block), granules);
+    if (granules >= kMinBigGranules) {
+      newest_big_ = {BlockStart(block), granules * kGranuleSize};
+    }
   }
   const uintptr_t start = BlockStart(block);
   if (zero) {

@@ -54,6 +54,16 @@ bool Commit(uintptr_t start, size_t bytes);
 // a hole that others have filled exactly since looks whole too.
 bool IsWhole(uintptr_t start, size_t bytes);
 
+// Asks for huge pages where the range has room for them, or for none. Advice:
+// whether the kernel follows it is not known.
+void AdviseHugePages(uintptr_t start, size_t bytes);
+void AdviseSmallPages(uintptr_t start, size_t bytes);
+
+// Whether each of `pages` pages (up to kMaxPagesAsked) from `start` on has
+// memory. False if there is no mapping, or the kernel does not tell.
+inline constexpr size_t kMaxPagesAsked = 16;
+bool IsResident(uintptr_t start, size_t pages);
+
 // Gives back a mapping or a part of one.
 void Unmap(uintptr_t start, size_t bytes);
 

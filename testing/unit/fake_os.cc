@@ -204,6 +204,18 @@ size_t CountAll() {
   return state.count_all;
 }
 
+size_t BytesAdvisedHuge() {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  return state.advised_huge;
+}
+
+size_t BytesAdvisedSmall() {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  return state.advised_small;
+}
+
 uintptr_t BreakNow() {
   State& state = TheState();
   const StateLock lock(state.mutex);

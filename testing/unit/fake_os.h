@@ -99,6 +99,10 @@ size_t Count(Call call);
 // Calls of all kinds that can fail.
 size_t CountAll();
 
+// Bytes for which the core asked for huge pages, and for small ones.
+size_t BytesAdvisedHuge();
+size_t BytesAdvisedSmall();
+
 uintptr_t BreakNow();
 // Bytes of mappings, with access or without.
 size_t MappedBytes();

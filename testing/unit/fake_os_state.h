@@ -65,6 +65,9 @@ struct State {
   Actions before;
   Actions after;
 
+  size_t advised_huge = 0;
+  size_t advised_small = 0;
+
   std::map<std::string, std::string> environment;
   bool secure_execution = false;
   std::string appended;
