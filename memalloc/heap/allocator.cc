@@ -122,14 +122,6 @@ MEMALLOC_FAST size_t WastedParts(BlockStatus status) {
   return status == BlockStatus::kSmall ? 2 : 3;
 }
 
-// The smallest class of at least `size` bytes whose cells all stand at
-// multiples of `alignment`, up to a granule.
-SizeClass AlignedClassOf(size_t size, size_t alignment) {
-  SizeClass size_class = SizeClassOf(RoundUp(Max<size_t>(size, 1), alignment));
-  while (CellSize(size_class) % alignment != 0) ++size_class;
-  return size_class;
-}
-
 // Room for a block that must move to grow from `old_size` to `size`: seven
 // sixteenths more than it had if it asks for less, so that growing by small
 // steps moves it seldom. It is then better used than FitsWell demands.
@@ -221,11 +213,14 @@ void* AllocateZeroed(size_t size) {
 }
 
 void* AllocateAligned(size_t size, size_t alignment) {
+  if (alignment <= kGranuleSize && size <= kMaxSmallSize) {
+    // The cell size of a multiple of the alignment is another one: it is the
+    // multiple itself, or a multiple of a step between classes that is larger
+    // than the alignment.
+    return Allocate(RoundUp(Max<size_t>(size, 1), alignment));
+  }
   if (alignment <= kMinAlignment) return Allocate(size);
   if (size > kMaxRequest) return nullptr;
-  if (alignment <= kGranuleSize && size <= kMaxSmallSize) {
-    return AllocateSmall(AlignedClassOf(size, alignment));
-  }
   if (alignment <= kMaxLargeAlignment && size <= kMaxLargeSize) {
     return g_central_heap.AllocateLarge(size, alignment, /*zero=*/false);
   }
