@@ -202,6 +202,9 @@ class CentralHeap {
   void CacheOrDrop(ArenaHeader* arena, size_t limit) MEMALLOC_EXCLUDES(lock_);
   bool TrimHugeCache(size_t limit) MEMALLOC_EXCLUDES(lock_);
   size_t HugeCacheLimit() MEMALLOC_REQUIRES(lock_);
+  size_t UsedHugeBytes() const MEMALLOC_REQUIRES(lock_) {
+    return huge_granules_ * kGranuleSize - huge_spare_;
+  }
   bool CutHugeBlocks() MEMALLOC_REQUIRES(lock_);
   void Enlist(ArenaHeader* arena) MEMALLOC_REQUIRES(lock_);
   void Delist(ArenaHeader* arena) MEMALLOC_REQUIRES(lock_);
@@ -256,6 +259,8 @@ class CentralHeap {
   uint64_t huge_granules_ MEMALLOC_GUARDED_BY(lock_) = 0;
   // Bytes that huge blocks have to spare behind them.
   uint64_t huge_spare_ MEMALLOC_GUARDED_BY(lock_) = 0;
+  // The most that huge blocks ever used, in bytes.
+  uint64_t huge_peak_ MEMALLOC_GUARDED_BY(lock_) = 0;
   uint64_t used_granules_ MEMALLOC_GUARDED_BY(lock_) = 0;
   uint64_t peak_granules_ MEMALLOC_GUARDED_BY(lock_) = 0;
   uint64_t block_count_ MEMALLOC_GUARDED_BY(lock_) = 0;

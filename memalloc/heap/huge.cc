@@ -16,7 +16,8 @@ namespace memalloc {
 namespace {
 
 // What freed huge blocks leave, in the cache or to spare behind other blocks,
-// is up to this, or as much as the other huge blocks use.
+// is up to this, or twice what is in use, as long as both together are no more
+// than five quarters of the most that was ever in use.
 constexpr size_t kMinCacheLimit = size_t{64} << 20;
 
 }  // namespace
@@ -24,13 +25,16 @@ constexpr size_t kMinCacheLimit = size_t{64} << 20;
 void* CentralHeap::AllocateHuge(size_t size, size_t alignment, bool zero) {
   if (size > kMaxHugeSize || alignment > kMaxHugeSize) return nullptr;
   ArenaHeader* arena = nullptr;
+  size_t may_spare = 0;
   if (alignment <= kGranuleSize) {
     const LockHolder holder(lock_);
     arena = huge_cache_.Take(size);
+    may_spare = HugeCacheLimit();
   }
   if (arena != nullptr) {
     const size_t dirty = Min(size, arena->huge.mapped);
-    if (arena->huge.mapped / HugeCache::kMaxSpare > size) {
+    if (arena->huge.mapped / HugeCache::kMaxSpare > size ||
+        arena->huge.mapped > size + may_spare) {
       CutHugeMapping(arena, RoundUp(size, os::PageSize()));
     }
     ArenaHeader* fitted = ResizeHugeMapping(arena, size);
@@ -87,8 +91,9 @@ bool CentralHeap::GivingBackMayDo(size_t size, size_t alignment) {
 
 // Bytes that the cache may hold.
 size_t CentralHeap::HugeCacheLimit() {
-  const size_t used = huge_granules_ * kGranuleSize - huge_spare_;
-  const size_t limit = Max(kMinCacheLimit, used);
+  const size_t used = UsedHugeBytes();
+  const size_t kept = Min(2 * used, huge_peak_ + huge_peak_ / 4 - used);
+  const size_t limit = Max(kMinCacheLimit, kept);
   return limit - Min(limit, huge_spare_);
 }
 
@@ -171,6 +176,7 @@ void CentralHeap::Enlist(ArenaHeader* arena) {
   CountBlock(granules);
   huge_granules_ += granules;
   huge_spare_ += arena->huge.mapped - arena->huge.bytes;
+  huge_peak_ = Max(huge_peak_, UsedHugeBytes());
   arena->prev = nullptr;
   arena->next = huge_;
   if (huge_ != nullptr) huge_->prev = arena;
