@@ -96,6 +96,10 @@ void FreeCellOfBlock(BlockHeader* block, FreeCell* cell) {
 
 void* AllocateSmall(SizeClass size_class) {
   ThreadHeap* heap = t_heap;
+  if (Magazines::Has(size_class)) {
+    void* kept = heap->AllocateKept(size_class);
+    if (kept != nullptr) return kept;
+  }
   void* cell = heap->TryAllocate(size_class);
   if (MEMALLOC_LIKELY(cell != nullptr)) return cell;
   return ThreadHeap::AllocateSlow(heap, size_class);
