@@ -45,7 +45,7 @@ void* Run(void* argument) {
   while (g_generation.load(std::memory_order_acquire) == mine) {
     const uint64_t interval = GetOption(Option::kPurgeDelay) / 2 + kClockLag;
     os::WaitWhile(g_generation, mine, Min(kMaxWait, Max(kMinWait, interval)));
-    g_central_heap.LookAtClock();
+    g_central_heap.LookAtClock(/*mine=*/nullptr);
   }
   return nullptr;
 }

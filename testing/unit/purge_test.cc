@@ -127,6 +127,18 @@ CORE_TEST(Purge, SmallBlocksCountForWhatWasCarved) {
   EXPECT_LE(Purgeable(), before + 2 * kMiB);
 }
 
+// Such a thread never asks the central heap for anything.
+CORE_TEST(Purge, ALoopOfSmallBlocksLooksAtTheClock) {
+  Free(Allocate(100));
+  for (const size_t size : {16, 100, 5000, 60000}) {
+    FreeAll(AllocateMany(size, 1));
+    const uint32_t ticks = g_central_heap.ticks();
+    fake_os::PassTime(kDelay);
+    for (int i = 0; i < 300000; ++i) Free(Allocate(size));
+    EXPECT_EQ(g_central_heap.ticks(), ticks + 1) << size;
+  }
+}
+
 // A loop's blocks are touched between any two ticks, whatever their size.
 CORE_TEST(Purge, NoSystemCallInASteadyLoop) {
   size_t calls = 0;
