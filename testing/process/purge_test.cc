@@ -236,8 +236,8 @@ std::vector<Scenario> Scenarios() {
       {"PurgesSplitNoMapping", PurgesSplitNoMapping},
       {"AmongThreadsAndForks", AmongThreadsAndForks},
   };
-  for (size_t i : {0, 1, 2, 4}) {
-    scenarios[i].not_on_libc = "it keeps what is free below blocks in use";
+  for (size_t i : {0, 1, 2, 3, 4}) {
+    scenarios[i].not_on_libc = "it keeps much of what is free";
   }
   scenarios[5].not_on_libc = "it has no such thread";
   scenarios[6].not_on_libc = "malloc_trim says 1 also when nothing is left";

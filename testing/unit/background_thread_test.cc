@@ -125,10 +125,9 @@ CORE_TEST(BackgroundThread, AForkedChildStartsItsOwn) {
   ASSERT_EQ(StartBackgroundThread(), 0);
   InForkedChild([] {
     EXPECT_EQ(Threads(), 1);
-    StopBackgroundThread();
     MakeGarbage();
     ASSERT_EQ(StartBackgroundThread(), 0);
-    EXPECT_EQ(Threads(), 2);
+    ASSERT_EQ(Threads(), 2);
     PassTimeUntil(IsPurged);
     StopBackgroundThread();
   });
