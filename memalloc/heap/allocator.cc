@@ -204,8 +204,10 @@ void FreeAnyPointer(void* pointer, const char* call) noexcept {
     FreeCellOfBlock(block, cell);
   } else if (block->status == BlockStatus::kLarge) {
     g_central_heap.FreeLarge(block);
+    PassSlowPath();
   } else {
     g_central_heap.FreeHuge(block);
+    PassSlowPath();
   }
 }
 

@@ -160,6 +160,7 @@ void CentralHeap::ExtendArena(ArenaHeader* arena, size_t limit) {
   backed_granules_ += limit - first;
   AdviseNewMemory(arena->Start() + first * kGranuleSize,
                   (limit - first) * kGranuleSize, use_of_growth_, newest_big_);
+  has_grown_ = true;
   runs_.Give(arena->Header(first), limit - first);
 }
 

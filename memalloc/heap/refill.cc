@@ -44,6 +44,7 @@ void* ThreadHeap::AllocateSlow(ThreadHeap* heap, SizeClass size_class) {
     heap->bins_[size_class] = const_cast<FreeCell*>(&kNoCell);
     heap->DrainInbox();
     heap->TakeFreeList(heap->current_[size_class]);
+    heap->NoteRefill(size_class);
   } else if (IsInBlock(heap->current_[size_class], next)) {
     heap->bins_[size_class] = CellAt(next);
   } else if (IsInBlock(heap->current_[size_class],
@@ -60,7 +61,10 @@ bool ThreadHeap::Refill(SizeClass size_class) {
   DrainInbox();
   BlockHeader* block = current_[size_class];
   if (block != nullptr) {
-    if (TakeFreeList(block) || Carve(block)) return true;
+    if (TakeFreeList(block) || Carve(block)) {
+      NoteRefill(size_class);
+      return true;
+    }
     Detach(block);
     current_[size_class] = nullptr;
   }
@@ -70,7 +74,19 @@ bool ThreadHeap::Refill(SizeClass size_class) {
   keys_[size_class] = block->link_key;
   block->place = BlockPlace::kCurrent;
   block->ExpectFrees(kNoCountdown);
-  return TakeFreeList(block) || Carve(block);
+  if (!TakeFreeList(block) && !Carve(block)) return false;
+  refills_to_look_ = 1;
+  NoteRefill(size_class);
+  return true;
+}
+
+// The class is in use. A thread that goes on within its blocks looks at the
+// clock here.
+void ThreadHeap::NoteRefill(SizeClass size_class) {
+  idle_classes_[size_class / 64] &= ~(uint64_t{1} << size_class % 64);
+  if (--refills_to_look_ > 0) return;
+  refills_to_look_ = kRefillsToLook;
+  PassSlowPath();
 }
 
 BlockHeader* ThreadHeap::NextBlock(SizeClass size_class) {

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <atomic>
+
 namespace memalloc::os {
 
 // The page size in bytes, a power of two; read at run time (4, 16 or 64 KiB).
@@ -64,6 +66,11 @@ void AdviseSmallPages(uintptr_t start, size_t bytes);
 inline constexpr size_t kMaxPagesAsked = 16;
 bool IsResident(uintptr_t start, size_t pages);
 
+// Gives the pages of the range back and keeps the range: what is read there
+// next is zero. It must be the caller's, of the break or committed. False, with
+// all as it was, if the kernel refuses (locked memory).
+bool Purge(uintptr_t start, size_t bytes);
+
 // Gives back a mapping or a part of one.
 void Unmap(uintptr_t start, size_t bytes);
 
@@ -82,6 +89,15 @@ struct ResidentSize {
   uint64_t peak;
 };
 ResidentSize GetResidentSize();
+
+// Milliseconds of a clock that never goes back; not exact to a few of them.
+uint64_t NowMilliseconds();
+
+// Waits while `word` has `value`, but not longer than `milliseconds` and
+// perhaps less, until WakeAll after a change of the word.
+void WaitWhile(const std::atomic<uint32_t>& word, uint32_t value,
+               uint64_t milliseconds);
+void WakeAll(const std::atomic<uint32_t>& word);
 
 int ProcessId();
 const char* ProgramName();  // "" before libc knows it

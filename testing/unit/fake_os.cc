@@ -87,7 +87,7 @@ uintptr_t RaiseBreak(State& state, size_t bytes) {
 const char* Name(Call call) {
   static constexpr const char* kNames[kNumCalls] = {
       "CurrentBreak", "GrowBreak",    "LowerBreak", "Reserve",
-      "Commit",       "RemapInPlace", "RemapTo"};
+      "Commit",       "RemapInPlace", "RemapTo",    "Purge"};
   return kNames[static_cast<size_t>(call)];
 }
 
@@ -148,6 +148,13 @@ void EndShortage() {
   state.has_failed = false;
   state.break_limit = state.BreakCeiling();
   state.memory_limit = SIZE_MAX;
+}
+
+void PassTime(uint64_t milliseconds) {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  state.now += milliseconds;
+  state.waiters.notify_all();
 }
 
 uintptr_t ForeignSbrk(size_t bytes) {
@@ -214,6 +221,12 @@ size_t BytesAdvisedSmall() {
   State& state = TheState();
   const StateLock lock(state.mutex);
   return state.advised_small;
+}
+
+size_t PurgedBytes() {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  return state.purged_bytes;
 }
 
 uintptr_t BreakNow() {

@@ -32,8 +32,9 @@ enum class Call {
   kCommit,
   kRemapInPlace,
   kRemapTo,
+  kPurge,
 };
-inline constexpr int kNumCalls = 7;
+inline constexpr int kNumCalls = 8;
 const char* Name(Call call);
 
 // ---- before the core's first call ----
@@ -73,6 +74,11 @@ void LimitMemory(size_t bytes);
 // Calls work again and limits are lifted.
 void EndShortage();
 
+// ---- time ----
+
+// The clock stands still but for this; whoever waits for it is woken.
+void PassTime(uint64_t milliseconds);
+
 // ---- other parts of the program ----
 
 // Another part of the program raises the break and fills what it got. Returns
@@ -102,6 +108,9 @@ size_t CountAll();
 // Bytes for which the core asked for huge pages, and for small ones.
 size_t BytesAdvisedHuge();
 size_t BytesAdvisedSmall();
+
+// Bytes of all calls of Purge that were not refused.
+size_t PurgedBytes();
 
 uintptr_t BreakNow();
 // Bytes of mappings, with access or without.

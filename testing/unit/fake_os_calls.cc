@@ -242,6 +242,28 @@ bool IsResident(uintptr_t start, size_t pages) {
                      [](unsigned char r) { return (r & 1) != 0; });
 }
 
+bool Purge(uintptr_t start, size_t bytes) {
+  Entry entry(Call::kPurge);
+  State& state = entry.state();
+  fake_os::CheckPages(state, "odd purge", start, bytes);
+  const bool is_of_break =
+      start >= state.break_start && start + bytes <= state.break_now;
+  if (!is_of_break && !state.mappings.Is(start, bytes, PageState::kCommitted)) {
+    fake_os::Complain("purges what is not its own", start, bytes);
+  }
+  for (const State::Foreign& f : state.foreign) {
+    if (f.start < start + bytes && start < f.start + f.bytes) {
+      fake_os::Complain("purges others' memory", start, bytes);
+    }
+  }
+  if (entry.refused()) return false;
+  if (madvise(reinterpret_cast<void*>(start), bytes, MADV_DONTNEED) != 0) {
+    fake_os::Complain("the real madvise failed", start, bytes);
+  }
+  state.purged_bytes += bytes;
+  return true;
+}
+
 void Unmap(uintptr_t start, size_t bytes) {
   State& state = TheState();
   const StateLock lock(state.mutex);
@@ -307,6 +329,28 @@ bool RemapTo(uintptr_t start, size_t old_bytes, size_t new_bytes,
 }
 
 ResidentSize GetResidentSize() { return {1000, 2000}; }
+
+uint64_t NowMilliseconds() {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  return state.now;
+}
+
+void WaitWhile(const std::atomic<uint32_t>& word, uint32_t value,
+               uint64_t milliseconds) {
+  State& state = TheState();
+  std::unique_lock<std::mutex> lock(state.mutex);
+  const uint64_t until = state.now + milliseconds;
+  state.waiters.wait(lock, [&] {
+    return word.load(std::memory_order_relaxed) != value || state.now >= until;
+  });
+}
+
+void WakeAll(const std::atomic<uint32_t>&) {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  state.waiters.notify_all();
+}
 
 int ProcessId() { return 4711; }
 
