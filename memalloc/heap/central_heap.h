@@ -192,6 +192,7 @@ class CentralHeap {
   bool WaitForBatch() MEMALLOC_NO_THREAD_SAFETY_ANALYSIS;
   static bool PurgesAtOnce();
   static bool PurgeBlock(const BlockHeader* first, size_t granules);
+  void EndHugePages() MEMALLOC_REQUIRES(lock_);
   void CountPurge(BlockHeader* first, size_t granules) MEMALLOC_REQUIRES(lock_);
 
   // orphan_blocks.cc
@@ -265,6 +266,7 @@ class CentralHeap {
   ArenaHeader* huge_ MEMALLOC_GUARDED_BY(lock_) = nullptr;
   HugeCache huge_cache_ MEMALLOC_GUARDED_BY(lock_);
   BigBlock newest_big_ MEMALLOC_GUARDED_BY(lock_) = {};
+  bool has_huge_pages_ MEMALLOC_GUARDED_BY(lock_) = false;  // any arena
   Use use_of_growth_ MEMALLOC_GUARDED_BY(lock_) = Use::kSparse;
   // The arena at the top of our part of the break; null before the first
   // growth.
@@ -310,7 +312,7 @@ class CentralHeap {
   uint64_t huge_granules_ MEMALLOC_GUARDED_BY(lock_) = 0;
   // Bytes that huge blocks have to spare behind them.
   uint64_t huge_spare_ MEMALLOC_GUARDED_BY(lock_) = 0;
-  // The most that huge blocks ever used, in bytes.
+  // The most that huge blocks used of late, in bytes.
   uint64_t huge_peak_ MEMALLOC_GUARDED_BY(lock_) = 0;
   uint64_t used_granules_ MEMALLOC_GUARDED_BY(lock_) = 0;
   uint64_t peak_granules_ MEMALLOC_GUARDED_BY(lock_) = 0;

@@ -145,6 +145,7 @@ void CentralHeap::StartArena(uintptr_t arena, ArenaKind kind) {
   ArenaHeader* header = ArenaHeaderAt(arena);
   header->status = BlockStatus::kArenaTable;
   header->kind = kind;
+  header->huge_pages = false;
   header->limit = 1;
   header->next = arenas_;
   arenas_ = header;
@@ -158,8 +159,11 @@ void CentralHeap::ExtendArena(ArenaHeader* arena, size_t limit) {
   const size_t first = arena->limit;
   arena->limit = static_cast<uint16_t>(limit);
   backed_granules_ += limit - first;
-  AdviseNewMemory(arena->Start() + first * kGranuleSize,
-                  (limit - first) * kGranuleSize, use_of_growth_, newest_big_);
+  if (AdviseNewMemory(arena->Start() + first * kGranuleSize,
+                      (limit - first) * kGranuleSize, use_of_growth_,
+                      newest_big_)) {
+    arena->huge_pages = has_huge_pages_ = true;
+  }
   has_grown_ = true;
   runs_.Give(arena->Header(first), limit - first);
 }

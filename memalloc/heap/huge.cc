@@ -17,7 +17,7 @@ namespace {
 
 // What freed huge blocks leave, in the cache or to spare behind other blocks,
 // is up to this, or twice what is in use, as long as both together are no more
-// than five quarters of the most that was ever in use.
+// than five quarters of the most that was in use of late.
 constexpr size_t kMinCacheLimit = size_t{64} << 20;
 
 }  // namespace
@@ -186,6 +186,12 @@ void CentralHeap::GiveBackIdleHuge(uint64_t now, uint64_t delay) {
     }
     if (cached == nullptr) break;
     DropHugeMapping(cached);
+  }
+  {
+    // What was in use once counts less and less.
+    const LockHolder holder(lock_);
+    const size_t used = UsedHugeBytes();
+    if (huge_peak_ > used) huge_peak_ -= (huge_peak_ - used) / 4;
   }
   // One block each time that the lock is held: the kernel needs a while.
   bool more = true;

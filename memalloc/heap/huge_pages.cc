@@ -32,20 +32,19 @@ bool LooksFilled(BigBlock block) {
 
 }  // namespace
 
-void AdviseNewMemory(uintptr_t start, size_t bytes, Use use, BigBlock before) {
+bool AdviseNewMemory(uintptr_t start, size_t bytes, Use use, BigBlock before) {
   switch (static_cast<HugePages>(GetOption(Option::kHugePages))) {
     case HugePages::kNever:
       os::AdviseSmallPages(start, bytes);
-      return;
+      return false;
     case HugePages::kAlways:
-      os::AdviseHugePages(start, bytes);
-      return;
+      break;
     case HugePages::kDefault:
-      if (use == Use::kDense ||
-          (use == Use::kAsBefore && LooksFilled(before))) {
-        os::AdviseHugePages(start, bytes);
-      }
+      if (use == Use::kSparse) return false;
+      if (use == Use::kAsBefore && !LooksFilled(before)) return false;
   }
+  os::AdviseHugePages(start, bytes);
+  return true;
 }
 
 }  // namespace memalloc

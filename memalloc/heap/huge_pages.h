@@ -10,6 +10,9 @@
 //           before was filled; no huge block from calloc, where sparse tables
 //           come from
 //
+// When memory of arenas is purged, no more are asked for there: the kernel
+// would make huge pages anew of what little is left in them.
+//
 // The kernel may ignore it (/sys/kernel/mm/transparent_hugepage/enabled).
 
 #ifndef MEMALLOC_HEAP_HUGE_PAGES_H_
@@ -31,8 +34,9 @@ struct BigBlock {
 // sparsely or not much, or as the big block before was.
 enum class Use : uint8_t { kDense, kSparse, kAsBefore };
 
-// Advises the kernel about memory that is new to the heap. Takes no lock.
-void AdviseNewMemory(uintptr_t start, size_t bytes, Use use, BigBlock before);
+// Advises the kernel about memory that is new to the heap; whether huge pages
+// were asked for. Takes no lock.
+bool AdviseNewMemory(uintptr_t start, size_t bytes, Use use, BigBlock before);
 
 }  // namespace memalloc
 

@@ -6,6 +6,7 @@
 #include "gtest/gtest.h"
 #include "memalloc/base/options.h"
 #include "memalloc/heap/allocator.h"
+#include "memalloc/heap/central_heap.h"
 #include "testing/unit/fake_os.h"
 #include "testing/unit/fresh_process.h"
 #include "testing/unit/heap_testing.h"
@@ -95,6 +96,21 @@ CORE_TEST(HugePages, ABlockThatIsGoneSaysNothing) {
   block = Allocate(301 * kMiB);
   EXPECT_EQ(BytesAdvisedHuge(), 0U);
   Free(block);
+}
+
+CORE_TEST(HugePages, EndWhereMemoryIsPurged) {
+  const std::vector<void*> cells = AllocateCells(100 * kMiB, 1000);
+  std::vector<void*> freed;
+  for (size_t i = 0; i < cells.size(); ++i) {
+    if (i % 1000 != 0) freed.push_back(cells[i]);
+  }
+  FreeAll(freed);
+  EXPECT_EQ(BytesAdvisedSmall(), 0U);
+  g_central_heap.Trim(0);
+  EXPECT_GE(BytesAdvisedSmall(), 60 * kMiB);
+  const size_t small = BytesAdvisedSmall();
+  g_central_heap.Trim(0);
+  EXPECT_EQ(BytesAdvisedSmall(), small) << "the kernel was told before";
 }
 
 CORE_TEST(HugePages, CanBeHadAlways) {
