@@ -36,7 +36,7 @@ class Entry {
   explicit Entry(Call call)
       : state_(TheState()), index_(static_cast<size_t>(call)) {
     Run(state_.before);
-    lock_ = std::unique_lock<std::mutex>(state_.mutex);
+    lock_ = std::unique_lock<StateMutex>(state_.mutex);
     const size_t number = ++state_.counts[index_];
     const size_t number_all = ++state_.count_all;
     refused_ = state_.failures[index_].Has(number) ||
@@ -75,7 +75,7 @@ class Entry {
 
   State& state_;
   const size_t index_;
-  std::unique_lock<std::mutex> lock_;
+  std::unique_lock<StateMutex> lock_;
   bool refused_;
 };
 
@@ -129,6 +129,7 @@ using fake_os::Entry;
 using fake_os::PageState;
 using fake_os::State;
 using fake_os::StateLock;
+using fake_os::StateMutex;
 using fake_os::TheState;
 
 size_t PageSize() {
@@ -339,7 +340,7 @@ uint64_t NowMilliseconds() {
 void WaitWhile(const std::atomic<uint32_t>& word, uint32_t value,
                uint64_t milliseconds) {
   State& state = TheState();
-  std::unique_lock<std::mutex> lock(state.mutex);
+  std::unique_lock<StateMutex> lock(state.mutex);
   const uint64_t until = state.now + milliseconds;
   state.waiters.wait(lock, [&] {
     return word.load(std::memory_order_relaxed) != value || state.now >= until;
