@@ -1,8 +1,7 @@
-// glibc's calls that look into the allocator or tune it, from <malloc.h>.
+// glibc's calls that look into the allocator, from <malloc.h>.
 //
 // The figures come from one snapshot; see memalloc.h for their meaning.
-// mallopt(3) accepts every parameter and changes nothing: programs take 0 for
-// a failure. malloc_trim(3) gives back what is free at the top of the heap and
+// malloc_trim(3) gives back what is free at the top of the heap and
 // keeps no pad.
 
 #include <errno.h>
@@ -66,10 +65,6 @@ MEMALLOC_EXPORT int malloc_info(int options, FILE* stream) noexcept {
               static_cast<uintmax_t>(summary.blocks),
               static_cast<uintmax_t>(summary.peak_bytes));
   return written < 0 ? -1 : 0;
-}
-
-MEMALLOC_EXPORT int mallopt(int /*parameter*/, int /*value*/) noexcept {
-  return 1;
 }
 
 MEMALLOC_EXPORT int malloc_trim(size_t /*pad*/) noexcept {

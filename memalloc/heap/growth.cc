@@ -8,6 +8,7 @@
 
 #include "memalloc/base/check.h"
 #include "memalloc/base/math.h"
+#include "memalloc/base/options.h"
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/reserve.h"
 #include "memalloc/layout/address_map.h"
@@ -16,16 +17,15 @@
 namespace memalloc {
 namespace {
 
-// Least and greatest step of growth beyond the need, in granules.
-constexpr size_t kMinStep = 16;
+// Greatest step of growth beyond the need, in granules.
 constexpr size_t kMaxStep = kGranulesPerArena;
 
 }  // namespace
 
 // Makes a free run of at least `granules` granules.
 bool CentralHeap::Grow(size_t granules) {
-  const size_t step =
-      Min(kMaxStep, Max<size_t>(kMinStep, backed_granules_ / 8));
+  const size_t least = GetOption(Option::kTopPad) / kGranuleSize;
+  const size_t step = Min(kMaxStep, Max<size_t>(least, backed_granules_ / 8));
   return GrowBreak(granules, step) || GrowBreak(granules, 0) ||
          GrowMapping(granules, step) || GrowMapping(granules, 0);
 }

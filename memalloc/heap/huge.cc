@@ -7,18 +7,12 @@
 #include <string.h>
 
 #include "memalloc/base/math.h"
+#include "memalloc/base/options.h"
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/huge_mapping.h"
 #include "memalloc/os/os.h"
 
 namespace memalloc {
-namespace {
-
-// What freed huge blocks leave, in the cache or to spare behind other blocks,
-// is up to this, or as much as the other huge blocks use.
-constexpr size_t kMinCacheLimit = size_t{64} << 20;
-
-}  // namespace
 
 void* CentralHeap::AllocateHuge(size_t size, size_t alignment, bool zero) {
   if (size > kMaxHugeSize || alignment > kMaxHugeSize) return nullptr;
@@ -68,10 +62,14 @@ bool CentralHeap::GivingBackMayDo(size_t size, size_t alignment) {
   return true;
 }
 
-// Bytes that the cache may hold.
+// Bytes that the cache may hold: what freed huge blocks leave, in the cache or
+// to spare behind other blocks, is up to what an option says, or as much as the
+// other huge blocks use.
 size_t CentralHeap::HugeCacheLimit() {
+  const size_t least = GetOption(Option::kHugeCache);
+  if (least == 0) return 0;
   const size_t used = huge_granules_ * kGranuleSize - huge_spare_;
-  const size_t limit = Max(kMinCacheLimit, used);
+  const size_t limit = Max(least, used);
   return limit - Min(limit, huge_spare_);
 }
 

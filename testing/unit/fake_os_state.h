@@ -65,7 +65,8 @@ struct State {
   Actions before;
   Actions after;
 
-  std::map<std::string, std::string> environment;
+  std::vector<std::string> environment;  // NAME=value
+  std::map<std::string, std::string> files;
   bool secure_execution = false;
   std::string appended;
 
