@@ -17,10 +17,34 @@ namespace memalloc {
 void* CentralHeap::AllocateHuge(size_t size, size_t alignment, bool zero) {
   if (size > kMaxHugeSize || alignment > kMaxHugeSize) return nullptr;
   ArenaHeader* arena = nullptr;
+  size_t pending = 0;
   if (alignment <= kGranuleSize) {
     const LockHolder holder(lock_);
     arena = huge_cache_.Take(size);
+    if (arena != nullptr) pending = HugeMappingGranules(arena);
+    pending_granules_ += pending;
   }
+  const size_t wanted = HugeGranulesFor(size, alignment);
+  const bool is_admitted = wanted <= pending || AdmitHuge(wanted - pending);
+  if (is_admitted) {
+    pending = Max(pending, wanted);
+    arena = FitHuge(arena, size, alignment, zero);
+  } else if (arena != nullptr) {
+    CacheOrDrop(arena, SIZE_MAX);
+    arena = nullptr;
+  }
+  const LockHolder holder(lock_);
+  pending_granules_ -= pending;
+  if (arena == nullptr) return nullptr;
+  HugeBlockOf(arena)->status = BlockStatus::kHuge;
+  Enlist(arena);
+  return reinterpret_cast<void*>(arena->huge.start);
+}
+
+// The cached mapping, or without one (null) or without luck a new one, made fit
+// for the block. Null when memory is short.
+ArenaHeader* CentralHeap::FitHuge(ArenaHeader* arena, size_t size,
+                                  size_t alignment, bool zero) {
   if (arena != nullptr) {
     const size_t dirty = Min(size, arena->huge.mapped);
     if (arena->huge.mapped / HugeCache::kMaxSpare > size) {
@@ -37,11 +61,7 @@ void* CentralHeap::AllocateHuge(size_t size, size_t alignment, bool zero) {
   if (arena == nullptr && GivingBackMayDo(size, alignment) && GiveBack()) {
     arena = MakeHugeMapping(size, alignment);
   }
-  if (arena == nullptr) return nullptr;
-  HugeBlockOf(arena)->status = BlockStatus::kHuge;
-  const LockHolder holder(lock_);
-  Enlist(arena);
-  return reinterpret_cast<void*>(arena->huge.start);
+  return arena;
 }
 
 // Whether there may be room for `size` bytes, and as many as the alignment may
@@ -113,17 +133,26 @@ bool CentralHeap::TrimHugeCache(size_t limit) {
 }
 
 void* CentralHeap::ResizeHuge(BlockHeader* block, size_t size) {
+  if (size > kMaxHugeSize) return nullptr;
   ArenaHeader* arena = ArenaHeaderOf(block);
+  size_t pending;
   {
     const LockHolder holder(lock_);
     Delist(arena);
+    pending = HugeMappingGranules(arena);
+    pending_granules_ += pending;
   }
-  ArenaHeader* resized = ResizeHugeMapping(arena, size);
+  // The table stays in front, or takes the place of more.
+  const size_t wanted = HugeGranulesFor(size, kGranuleSize);
+  const bool is_admitted = wanted <= pending || AdmitHuge(wanted - pending);
+  if (is_admitted) pending = Max(pending, wanted);
+  ArenaHeader* resized = is_admitted ? ResizeHugeMapping(arena, size) : nullptr;
   if (resized != nullptr) {
     arena = resized;
     HugeBlockOf(arena)->status = BlockStatus::kHuge;
   }
   const LockHolder holder(lock_);
+  pending_granules_ -= pending;
   Enlist(arena);
   return resized == nullptr ? nullptr
                             : reinterpret_cast<void*>(arena->huge.start);

@@ -56,6 +56,13 @@ struct alignas(MEMALLOC_CACHE_LINE) ArenaHeader {
   bool IsDirty(size_t granule) const {
     return (dirty[granule / 64] >> granule % 64 & 1) != 0;
   }
+  size_t CountClean(size_t granule, size_t count) const {
+    size_t clean = count;
+    for (size_t g = granule; g < granule + count; ++g) {
+      clean -= IsDirty(g) ? 1 : 0;
+    }
+    return clean;
+  }
   void ClearDirty(size_t granule, size_t count) {
     for (size_t g = granule; g < granule + count; ++g) {
       dirty[g / 64] &= ~(uint64_t{1} << g % 64);

@@ -161,6 +161,7 @@ const char* ProgramName() {
 
 size_t ReadFile(const char* path, char* text, size_t size) {
   const ErrnoGuard guard;
+  text[0] = '\0';
   const int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return 0;
   ssize_t n;

@@ -1,0 +1,115 @@
+// How much memory the heap may cause: the soft and the hard limit.
+//
+// Counted is what is backed, less the free granules that nobody has written to
+// since the kernel gave them or took their pages back; huge blocks and cached
+// mappings count whole. So growth costs nothing by itself: what counts is the
+// first use of a granule.
+//
+// The hard limit is looked at when granules are taken. To find out how many of
+// the free ones are clean, all runs must be walked; what is then left up to the
+// limit is an allowance, to be used up before the next walk. What is freed
+// meanwhile only makes it too small.
+
+#include "memalloc/base/math.h"
+#include "memalloc/base/options.h"
+#include "memalloc/heap/central_heap.h"
+
+namespace memalloc {
+
+// At least what CausedGranules says, without a walk.
+uint64_t CentralHeap::MostCausedGranules() {
+  return backed_granules_ + huge_granules_ + pending_granules_ +
+         huge_cache_.bytes() / kGranuleSize;
+}
+
+uint64_t CentralHeap::CausedGranules() {
+  uint64_t clean = 0;
+  for (size_t length = 1; length < kGranulesPerArena; ++length) {
+    for (const BlockHeader* run = runs_.OfLength(length).first();
+         run != nullptr; run = BlockList::Next(run)) {
+      clean += ArenaHeaderOf(run)->CountClean(GranuleOf(run), length);
+    }
+  }
+  return MostCausedGranules() - clean;
+}
+
+// Whether the hard limit leaves room for so many granules more.
+bool CentralHeap::HasAllowance(size_t granules) {
+  const uint64_t limit = GetOption(Option::kHardLimit);
+  if (MEMALLOC_LIKELY(limit == 0)) return true;
+  if (limit != allowance_limit_ || granules > allowance_) {
+    const uint64_t most = limit / kGranuleSize;
+    allowance_limit_ = limit;
+    allowance_ = most - Min(most, CausedGranules());
+  }
+  return granules <= allowance_;
+}
+
+// The same; they are used from now on.
+bool CentralHeap::Admit(size_t granules) {
+  if (!HasAllowance(granules)) return false;
+  allowance_ -= Min<uint64_t>(allowance_, granules);
+  return true;
+}
+
+// Whether granules that were just taken may be used; they are free again if
+// not.
+bool CentralHeap::AdmitRun(BlockHeader* first, size_t granules) {
+  if (MEMALLOC_LIKELY(GetOption(Option::kHardLimit) == 0)) return true;
+  const ArenaHeader* arena = ArenaHeaderOf(first);
+  if (Admit(arena->CountClean(GranuleOf(first), granules))) return true;
+  runs_.Give(first, granules);
+  return false;
+}
+
+// Whether so many granules more may be mapped for a huge block, perhaps after
+// others were given back. They are pending then.
+bool CentralHeap::AdmitHuge(size_t granules) {
+  Shortage shortage;
+  do {
+    const LockHolder holder(lock_);
+    // What the limit has no room for at all costs the heap nothing.
+    const uint64_t limit = GetOption(Option::kHardLimit);
+    if (limit != 0 && granules > limit / kGranuleSize) return false;
+    if (!MayGrow(granules, &shortage)) continue;
+    Admit(granules);
+    pending_granules_ += granules;
+    return true;
+  } while (MakeRoom(&shortage));
+  return false;
+}
+
+// Whether the heap passes the soft limit when it grows by so many granules, and
+// has grown enough since it gave back what it could for that.
+bool CentralHeap::PassesSoftLimit(size_t granules) {
+  const uint64_t limit = GetOption(Option::kSoftLimit);
+  const uint64_t most = limit / kGranuleSize;
+  if (limit == 0 || MostCausedGranules() + granules <= most) return false;
+  const uint64_t caused = CausedGranules() + granules;
+  if (limit != soft_mark_limit_) soft_mark_ = 0;
+  if (caused <= most || caused <= soft_mark_) return false;
+  soft_mark_limit_ = limit;
+  soft_mark_ = caused + most / 16;  // lest other threads do the same
+  return true;
+}
+
+void CentralHeap::KeepToSoftLimit() {
+  GiveBack();
+  const LockHolder holder(lock_);
+  soft_mark_ = CausedGranules() + soft_mark_limit_ / kGranuleSize / 16;
+}
+
+// Whether the limits let the heap grow for so many granules.
+bool CentralHeap::MayGrow(size_t granules, Shortage* shortage) {
+  if (!shortage->was_at_soft_limit && PassesSoftLimit(granules)) {
+    shortage->at_soft_limit = true;
+    return false;
+  }
+  if (!HasAllowance(granules)) {
+    shortage->at_hard_limit = true;
+    return false;
+  }
+  return true;
+}
+
+}  // namespace memalloc
