@@ -28,8 +28,9 @@ BlockHeader* CentralHeap::TakeRun(size_t granules, size_t alignment,
     if (run == nullptr) return nullptr;
   }
   if (!AdmitRun(run, granules)) {
-    shortage->at_hard_limit = true;
-    return nullptr;
+    run = TakeAdmittedRun(granules, alignment);
+    shortage->at_hard_limit = run == nullptr;
+    if (run == nullptr) return nullptr;
   }
   CountBlock(granules);
   return run;
@@ -38,13 +39,14 @@ BlockHeader* CentralHeap::TakeRun(size_t granules, size_t alignment,
 bool CentralHeap::MakeRoom(Shortage* shortage) {
   const Shortage now = *shortage;
   *shortage = {};
-  shortage->was_at_soft_limit = now.was_at_soft_limit || now.at_soft_limit;
+  shortage->was_above_soft_limit =
+      now.was_above_soft_limit || now.above_soft_limit != 0;
   if (now.parked != nullptr) {
     EmptyThreadHeap(now.parked);
     return true;
   }
-  if (now.at_soft_limit) {
-    KeepToSoftLimit();
+  if (now.above_soft_limit != 0) {
+    KeepToSoftLimit(now.above_soft_limit);
     return true;
   }
   return now.at_hard_limit ? GiveBack() : CallInReserves();

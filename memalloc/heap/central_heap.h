@@ -144,10 +144,10 @@ class CentralHeap {
   struct Shortage {
     // A heap without a thread, taken out to be emptied before the heap grows.
     ThreadHeap* parked = nullptr;
-    bool at_soft_limit = false;
+    size_t above_soft_limit = 0;  // the granules that would lead there
     bool at_hard_limit = false;
     // The soft limit never holds a request up twice.
-    bool was_at_soft_limit = false;
+    bool was_above_soft_limit = false;
   };
 
   // Takes a run from the free ones. If there is none, a parked heap is taken
@@ -175,9 +175,11 @@ class CentralHeap {
   bool HasAllowance(size_t granules) MEMALLOC_REQUIRES(lock_);
   bool Admit(size_t granules) MEMALLOC_REQUIRES(lock_);
   bool AdmitRun(BlockHeader* first, size_t granules) MEMALLOC_REQUIRES(lock_);
+  BlockHeader* TakeAdmittedRun(size_t granules, size_t alignment)
+      MEMALLOC_REQUIRES(lock_);
   bool AdmitHuge(size_t granules) MEMALLOC_EXCLUDES(lock_);
   bool PassesSoftLimit(size_t granules) MEMALLOC_REQUIRES(lock_);
-  void KeepToSoftLimit() MEMALLOC_EXCLUDES(lock_);
+  void KeepToSoftLimit(size_t granules) MEMALLOC_EXCLUDES(lock_);
   bool MayGrow(size_t granules, Shortage* shortage) MEMALLOC_REQUIRES(lock_);
 
   // give_back.cc

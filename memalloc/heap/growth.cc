@@ -143,6 +143,7 @@ void CentralHeap::StartArena(uintptr_t arena, ArenaKind kind) {
   arenas_ = header;
   ++arena_count_;
   ++backed_granules_;
+  allowance_ -= Min<uint64_t>(allowance_, 1);
   g_address_map.Set(arena, 1, SlotKind::kArena);
 }
 

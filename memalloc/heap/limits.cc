@@ -62,6 +62,14 @@ bool CentralHeap::AdmitRun(BlockHeader* first, size_t granules) {
   return false;
 }
 
+// Takes another run than the best fit, one that the limit admits: with memory
+// that was used before. Null if there is none.
+BlockHeader* CentralHeap::TakeAdmittedRun(size_t granules, size_t alignment) {
+  BlockHeader* run =
+      runs_.TakeDirty(granules, Max(alignment, kGranuleSize), allowance_);
+  return run != nullptr && AdmitRun(run, granules) ? run : nullptr;
+}
+
 // Whether so many granules more may be mapped for a huge block, perhaps after
 // others were given back. They are pending then.
 bool CentralHeap::AdmitHuge(size_t granules) {
@@ -93,16 +101,18 @@ bool CentralHeap::PassesSoftLimit(size_t granules) {
   return true;
 }
 
-void CentralHeap::KeepToSoftLimit() {
+// Gives back what it can before the heap grows by so many granules.
+void CentralHeap::KeepToSoftLimit(size_t granules) {
   GiveBack();
   const LockHolder holder(lock_);
-  soft_mark_ = CausedGranules() + soft_mark_limit_ / kGranuleSize / 16;
+  soft_mark_ =
+      CausedGranules() + granules + soft_mark_limit_ / kGranuleSize / 16;
 }
 
 // Whether the limits let the heap grow for so many granules.
 bool CentralHeap::MayGrow(size_t granules, Shortage* shortage) {
-  if (!shortage->was_at_soft_limit && PassesSoftLimit(granules)) {
-    shortage->at_soft_limit = true;
+  if (!shortage->was_above_soft_limit && PassesSoftLimit(granules)) {
+    shortage->above_soft_limit = granules;
     return false;
   }
   if (!HasAllowance(granules)) {
