@@ -226,8 +226,9 @@ void FreeAnyPointer(void* pointer, const char* call) noexcept {
 }
 
 void* AllocateZeroed(size_t size) {
-  if (size > kMaxSmallSize)
+  if (size > kMaxSmallSize) {
     return AllocateWhole(size, kGranuleSize, /*zero=*/true);
+  }
   void* cell = Allocate(size);
   if (cell != nullptr) memset(cell, 0, size);
   return cell;

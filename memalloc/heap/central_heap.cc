@@ -39,8 +39,6 @@ BlockHeader* CentralHeap::TakeRun(size_t granules, size_t alignment,
 bool CentralHeap::MakeRoom(Shortage* shortage) {
   const Shortage now = *shortage;
   *shortage = {};
-  shortage->was_above_soft_limit =
-      now.was_above_soft_limit || now.above_soft_limit != 0;
   if (now.parked != nullptr) {
     EmptyThreadHeap(now.parked);
     return true;
@@ -77,8 +75,9 @@ BlockHeader* CentralHeap::AllocateSmallBlock(SizeClass size_class,
     {
       const LockHolder holder(lock_);
       BlockHeader* block = ClaimOrphan(size_class, owner);
-      if (block == nullptr)
+      if (block == nullptr) {
         block = MakeSmallBlock(size_class, owner, &shortage);
+      }
       if (block != nullptr) {
         CountWanted(size_class, 1);
         return block;

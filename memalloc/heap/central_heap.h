@@ -146,8 +146,6 @@ class CentralHeap {
     ThreadHeap* parked = nullptr;
     size_t above_soft_limit = 0;  // the granules that would lead there
     bool at_hard_limit = false;
-    // The soft limit never holds a request up twice.
-    bool was_above_soft_limit = false;
   };
 
   // Takes a run from the free ones. If there is none, a parked heap is taken

@@ -15,6 +15,16 @@
 #include "memalloc/heap/central_heap.h"
 
 namespace memalloc {
+namespace {
+
+// Granules by which a heap above its soft limit grows until it gives back what
+// it can once more.
+uint64_t StepAbove(uint64_t soft_limit) {
+  constexpr uint64_t kLeast = 16;
+  return Max(kLeast, soft_limit / kGranuleSize / 16);
+}
+
+}  // namespace
 
 // At least what CausedGranules says, without a walk.
 uint64_t CentralHeap::MostCausedGranules() {
@@ -97,7 +107,7 @@ bool CentralHeap::PassesSoftLimit(size_t granules) {
   if (limit != soft_mark_limit_) soft_mark_ = 0;
   if (caused <= most || caused <= soft_mark_) return false;
   soft_mark_limit_ = limit;
-  soft_mark_ = caused + most / 16;  // lest other threads do the same
+  soft_mark_ = caused + StepAbove(limit);  // lest other threads do the same
   return true;
 }
 
@@ -105,13 +115,13 @@ bool CentralHeap::PassesSoftLimit(size_t granules) {
 void CentralHeap::KeepToSoftLimit(size_t granules) {
   GiveBack();
   const LockHolder holder(lock_);
-  soft_mark_ =
-      CausedGranules() + granules + soft_mark_limit_ / kGranuleSize / 16;
+  // With what is about to be caused: the request is not held up again.
+  soft_mark_ = CausedGranules() + granules + StepAbove(soft_mark_limit_);
 }
 
 // Whether the limits let the heap grow for so many granules.
 bool CentralHeap::MayGrow(size_t granules, Shortage* shortage) {
-  if (!shortage->was_above_soft_limit && PassesSoftLimit(granules)) {
+  if (PassesSoftLimit(granules)) {
     shortage->above_soft_limit = granules;
     return false;
   }

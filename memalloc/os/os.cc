@@ -69,11 +69,7 @@ const char* EnvironmentEntry(size_t index) {
     auto* stack = static_cast<intptr_t*>(__libc_stack_end);
     entries = reinterpret_cast<char**>(stack + 1 + *stack + 1);
   }
-  if (entries == nullptr) return nullptr;
-  for (size_t i = 0; i < index; ++i) {
-    if (entries[i] == nullptr) return nullptr;
-  }
-  return entries[index];
+  return entries == nullptr ? nullptr : entries[index];
 }
 
 uintptr_t CurrentBreak() {

@@ -23,8 +23,8 @@ uint64_t RandomWord();
 // the like, AT_SECURE): no option of the environment counts there.
 bool SecureExecution();
 
-// The environment's entry `index`, "NAME=value", or nullptr behind the last
-// one; also before libc has its environ.
+// The environment's entry `index`, "NAME=value", nullptr behind the last
+// one (no index beyond that); also before libc has its environ.
 const char* EnvironmentEntry(size_t index);
 
 // The program break as it is now (brk(2)); any part of the program may have

@@ -145,8 +145,10 @@ bool ParseValue(const OptionInfo& info, Span text, uint64_t* value) {
       *value = IsOneOf(text, kOnWords) ? 1 : 0;
       return *value == 1 || IsOneOf(text, kOffWords);
     case OptionUnit::kHugePages:
-      for (*value = 0; *value <= info.max; ++*value) {
-        if (IsWord(text, kHugePagesWords[*value])) return true;
+      *value = 0;
+      for (const char* word : kHugePagesWords) {
+        if (IsWord(text, word)) return true;
+        ++*value;
       }
       return false;
   }

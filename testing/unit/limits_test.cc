@@ -2,8 +2,12 @@
 // fails, and that all works again after frees. And the other options that say
 // which memory is taken and kept.
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdlib>
+#include <thread>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -94,6 +98,22 @@ CORE_TEST(HardLimit, FreeMemoryThatNobodyTouchedDoesNotCount) {
   EXPECT_EQ(Allocate(kMiB), nullptr);
 }
 
+CORE_TEST(HardLimit, FreeMemoryOfBeforeDoesNotCountEither) {
+  SetOption(Option::kTopPad, 16 * kMiB);
+  Allocate(kMiB);
+  SetOption(Option::kHardLimit, 4 * kMiB);
+  AllocateMany(kMiB, 2);
+  EXPECT_EQ(Allocate(kMiB), nullptr);
+}
+
+CORE_TEST(HardLimit, ALowerOneCountsAtOnce) {
+  SetOption(Option::kHardLimit, 100 * kMiB);
+  Allocate(kMiB);
+  SetOption(Option::kHardLimit, 10 * kMiB);
+  EXPECT_EQ(Reallocate(Allocate(5 * kMiB), 12 * kMiB), nullptr);
+  EXPECT_EQ(Allocate(5 * kMiB), nullptr);
+}
+
 CORE_TEST(HardLimit, FreeMemoryThatIsDirtyCounts) {
   SetOption(Option::kHardLimit, 32 * kMiB);
   std::vector<void*> blocks = AllocateMany(kMiB, 28);
@@ -175,6 +195,27 @@ CORE_TEST(HardLimit, ReallocKeepsTheBlockItCannotGrow) {
   CheckHeap();
 }
 
+CORE_TEST(HardLimit, HoldsForGrowthInPlace) {
+  SetOption(Option::kTopPad, 16 * kMiB);
+  SetOption(Option::kHardLimit, 4 * kMiB);
+  void* block = Allocate(kMiB);
+  EXPECT_EQ(Reallocate(block, 5 * kMiB), nullptr) << "there is clean memory";
+  EXPECT_EQ(Reallocate(block, 3 * kMiB), block);
+  EXPECT_EQ(Allocate(kMiB), nullptr);
+  CheckHeap();
+}
+
+CORE_TEST(HardLimit, TheBreakDoesNotRiseForNothing) {
+  SetOption(Option::kTopPad, 0);
+  SetOption(Option::kHardLimit, 4 * kMiB);
+  void* block = Allocate(kMiB);
+  const size_t calls = fake_os::Count(Call::kGrowBreak);
+  EXPECT_EQ(Reallocate(block, 5 * kMiB), nullptr);
+  EXPECT_EQ(Allocate(5 * kMiB), nullptr);
+  EXPECT_EQ(fake_os::Count(Call::kGrowBreak), calls);
+  EXPECT_EQ(Reallocate(block, 3 * kMiB), block);
+}
+
 CORE_TEST(HardLimit, MayBeBelowWhatIsInUse) {
   const std::vector<void*> cells = AllocateMany(64, 100000);
   const std::vector<void*> blocks = AllocateMany(kMiB, 20);
@@ -223,6 +264,22 @@ CORE_TEST(HardLimit, NothingStaysPendingAfterAFailure) {
   fake_os::EndShortage();
   EXPECT_NE(Allocate(75 * kMiB), nullptr);
   CheckHeap();
+}
+
+// A block that another thread was making is written off in a forked child.
+CORE_TEST(HardLimit, NothingStaysPendingInAForkedChild) {
+  SetOption(Option::kHardLimit, 100 * kMiB);
+  Allocate(64);
+  int status = -1;
+  fake_os::Before(Call::kReserve, [&] {
+    std::thread([&] {
+      const pid_t child = fork();
+      if (child == 0) _exit(Allocate(90 * kMiB) != nullptr ? 0 : 1);
+      waitpid(child, &status, 0);
+    }).join();
+  });
+  EXPECT_NE(Allocate(60 * kMiB), nullptr);
+  EXPECT_EQ(status, 0);
 }
 
 // ---- the soft limit ----
@@ -284,8 +341,8 @@ CORE_TEST(SoftLimit, IsKeptToOnceForEachSixteenthOfGrowth) {
 }
 
 CORE_TEST(SoftLimit, ALowerOneCountsAtOnce) {
-  SetOption(Option::kSoftLimit, 400 * kMiB);
-  Allocate(500 * kMiB);
+  SetOption(Option::kSoftLimit, 1600 * kMiB);
+  Allocate(1700 * kMiB);
   Free(Allocate(9 * kMiB));
   SetOption(Option::kSoftLimit, 100 * kMiB);
   EXPECT_NE(AllocateAligned(9 * kMiB, kArenaSize), nullptr);
