@@ -170,8 +170,8 @@ class CentralHeap {
   // limits.cc
   uint64_t MostCausedGranules() MEMALLOC_REQUIRES(lock_);
   uint64_t CausedGranules() MEMALLOC_REQUIRES(lock_);
-  bool HasAllowance(size_t granules) MEMALLOC_REQUIRES(lock_);
-  bool Admit(size_t granules) MEMALLOC_REQUIRES(lock_);
+  bool HasAllowance(size_t granules, size_t taken) MEMALLOC_REQUIRES(lock_);
+  bool Admit(size_t granules, size_t taken) MEMALLOC_REQUIRES(lock_);
   bool AdmitRun(BlockHeader* first, size_t granules) MEMALLOC_REQUIRES(lock_);
   BlockHeader* TakeAdmittedRun(size_t granules, size_t alignment)
       MEMALLOC_REQUIRES(lock_);

@@ -43,21 +43,22 @@ uint64_t CentralHeap::CausedGranules() {
   return MostCausedGranules() - clean;
 }
 
-// Whether the hard limit leaves room for so many granules more.
-bool CentralHeap::HasAllowance(size_t granules) {
+// Whether the hard limit leaves room for so many granules more, of which
+// `taken` count already.
+bool CentralHeap::HasAllowance(size_t granules, size_t taken) {
   const uint64_t limit = GetOption(Option::kHardLimit);
   if (MEMALLOC_LIKELY(limit == 0)) return true;
   if (limit != allowance_limit_ || granules > allowance_) {
     const uint64_t most = limit / kGranuleSize;
     allowance_limit_ = limit;
-    allowance_ = most - Min(most, CausedGranules());
+    allowance_ = most - Min(most, CausedGranules() - taken);
   }
   return granules <= allowance_;
 }
 
 // The same; they are used from now on.
-bool CentralHeap::Admit(size_t granules) {
-  if (!HasAllowance(granules)) return false;
+bool CentralHeap::Admit(size_t granules, size_t taken) {
+  if (!HasAllowance(granules, taken)) return false;
   allowance_ -= Min<uint64_t>(allowance_, granules);
   return true;
 }
@@ -67,7 +68,8 @@ bool CentralHeap::Admit(size_t granules) {
 bool CentralHeap::AdmitRun(BlockHeader* first, size_t granules) {
   if (MEMALLOC_LIKELY(GetOption(Option::kHardLimit) == 0)) return true;
   const ArenaHeader* arena = ArenaHeaderOf(first);
-  if (Admit(arena->CountClean(GranuleOf(first), granules))) return true;
+  const size_t clean = arena->CountClean(GranuleOf(first), granules);
+  if (Admit(clean, /*taken=*/clean)) return true;
   runs_.Give(first, granules);
   return false;
 }
@@ -90,7 +92,7 @@ bool CentralHeap::AdmitHuge(size_t granules) {
     const uint64_t limit = GetOption(Option::kHardLimit);
     if (limit != 0 && granules > limit / kGranuleSize) return false;
     if (!MayGrow(granules, &shortage)) continue;
-    Admit(granules);
+    Admit(granules, /*taken=*/0);
     pending_granules_ += granules;
     return true;
   } while (MakeRoom(&shortage));
@@ -125,7 +127,7 @@ bool CentralHeap::MayGrow(size_t granules, Shortage* shortage) {
     shortage->above_soft_limit = granules;
     return false;
   }
-  if (!HasAllowance(granules)) {
+  if (!HasAllowance(granules, /*taken=*/0)) {
     shortage->at_hard_limit = true;
     return false;
   }

@@ -73,7 +73,6 @@ void TakeCgroupLimits() {
   bool any = false;
   if (ReadGroup(group)) {
     char* end = group + strlen(group);
-    if (end == group + 1) end = group;  // the top: "/"
     for (;;) {
       *end = '\0';
       any |= ReadLimit(group, "/memory.high", &high);

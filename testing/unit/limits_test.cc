@@ -101,6 +101,7 @@ CORE_TEST(HardLimit, FreeMemoryThatNobodyTouchedDoesNotCount) {
 CORE_TEST(HardLimit, FreeMemoryOfBeforeDoesNotCountEither) {
   SetOption(Option::kTopPad, 16 * kMiB);
   Allocate(kMiB);
+  fake_os::ForeignSbrk(4096);  // nothing can be given back
   SetOption(Option::kHardLimit, 4 * kMiB);
   AllocateMany(kMiB, 2);
   EXPECT_EQ(Allocate(kMiB), nullptr);

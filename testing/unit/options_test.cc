@@ -116,6 +116,7 @@ constexpr ValueCase kValueCases[] = {
     {"huge_cache", "1.5M", nullptr},
     {"huge_cache", "0x10", nullptr},
     {"huge_cache", "18446744073709551616", nullptr},
+    {"huge_cache", "18446744073709551620", nullptr},
     {"huge_cache", "18446744073709551615K", nullptr},
     {"huge_cache", "18014398509481985K", nullptr},
     {"huge_cache", "99999999999999999999999999", nullptr},
