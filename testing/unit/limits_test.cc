@@ -115,13 +115,18 @@ CORE_TEST(HardLimit, ALowerOneCountsAtOnce) {
   EXPECT_EQ(Allocate(5 * kMiB), nullptr);
 }
 
-CORE_TEST(HardLimit, FreeMemoryThatIsDirtyCounts) {
+CORE_TEST(HardLimit, FreeMemoryThatIsDirtyIsPurgedForOthers) {
   SetOption(Option::kHardLimit, 32 * kMiB);
   std::vector<void*> blocks = AllocateMany(kMiB, 28);
   void* last = blocks.back();
   blocks.pop_back();
   FreeAll(blocks);  // below one in use: not to be given back
-  EXPECT_EQ(Allocate(12 * kMiB), nullptr);
+  EXPECT_EQ(fake_os::PurgedBytes(), 0U);
+  void* huge = Allocate(12 * kMiB);
+  EXPECT_NE(huge, nullptr);
+  EXPECT_GE(fake_os::PurgedBytes(), 27 * kMiB);
+  EXPECT_EQ(Allocate(20 * kMiB), nullptr);
+  Free(huge);
   AllocateMany(kMiB, 27);
   Free(last);
   CheckHeap();
