@@ -136,7 +136,9 @@ CORE_TEST(PurgeRaces, AForkMissesNothing) {
 
 // A signal's handler forks while its thread purges: both processes go on with
 // the batch.
-CORE_TEST(PurgeRaces, AHandlerForksWhileItsThreadPurges) {
+CORE_TEST_WITHOUT_TSAN(
+    PurgeRaces, AHandlerForksWhileItsThreadPurges,
+    "it knows no signals, and the order of locks is another one") {
   MakeIdleRun();
   void* kept = Allocate(kMiB);
   Fill(kept, kMiB, 2);
