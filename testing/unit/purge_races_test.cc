@@ -222,6 +222,7 @@ CORE_TEST(PurgeRaces, RandomStepsWhileTheKernelRefusesSome) {
 }
 
 CORE_TEST(PurgeRaces, ThreadsAndForks) {
+  Allocate(1);  // the handlers of fork are registered
   SetOption(Option::kPurgeDelay, 2);
   std::vector<std::thread> threads;
   for (uint64_t i = 0; i < 4; ++i) {
