@@ -6,6 +6,7 @@
 
 #include "memalloc/base/check.h"
 #include "memalloc/base/math.h"
+#include "memalloc/base/options.h"
 #include "memalloc/heap/central_heap.h"
 
 namespace memalloc {
@@ -96,17 +97,31 @@ void FreeCellOfBlock(BlockHeader* block, FreeCell* cell) {
 
 void* AllocateSmall(SizeClass size_class) {
   ThreadHeap* heap = t_heap;
+  if (Magazines::Has(size_class)) {
+    void* kept = heap->AllocateKept(size_class);
+    if (kept != nullptr) return kept;
+  }
   void* cell = heap->TryAllocate(size_class);
   if (MEMALLOC_LIKELY(cell != nullptr)) return cell;
   return ThreadHeap::AllocateSlow(heap, size_class);
 }
 
-// Above kMaxSmallSize.
-void* AllocateWhole(size_t size, bool zero) {
+// Whether a request gets a mapping of its own. Large blocks end at
+// kMaxLargeSize, and earlier if an option says so.
+bool IsHuge(size_t size) {
+  return size > kMaxLargeSize ||
+         (size > kMaxSmallSize && size >= GetOption(Option::kHugeThreshold));
+}
+
+// A block for this size alone: above kMaxSmallSize, or at an alignment that no
+// cell has.
+void* AllocateWhole(size_t size, size_t alignment, bool zero) {
   if (size > kMaxRequest) return nullptr;
-  return size <= kMaxLargeSize
-             ? g_central_heap.AllocateLarge(size, kGranuleSize, zero)
-             : g_central_heap.AllocateHuge(size, kGranuleSize, zero);
+  // A thread with a heap has read the options when it got that.
+  if (MEMALLOC_UNLIKELY(IsStandIn(t_heap))) InitialiseOnce();
+  return IsHuge(size) || alignment > kMaxLargeAlignment
+             ? g_central_heap.AllocateHuge(size, alignment, zero)
+             : g_central_heap.AllocateLarge(size, alignment, zero);
 }
 
 // Whether a block of `old_size` bytes may stay for `size`: large enough, and
@@ -120,14 +135,6 @@ MEMALLOC_FAST bool FitsWell(size_t size, size_t old_size, size_t parts) {
 // others a third, which leaves room for GrownSize.
 MEMALLOC_FAST size_t WastedParts(BlockStatus status) {
   return status == BlockStatus::kSmall ? 2 : 3;
-}
-
-// The smallest class of at least `size` bytes whose cells all stand at
-// multiples of `alignment`, up to a granule.
-SizeClass AlignedClassOf(size_t size, size_t alignment) {
-  SizeClass size_class = SizeClassOf(RoundUp(Max<size_t>(size, 1), alignment));
-  while (CellSize(size_class) % alignment != 0) ++size_class;
-  return size_class;
 }
 
 // Room for a block that must move to grow from `old_size` to `size`: seven
@@ -163,11 +170,12 @@ MEMALLOC_SLOW void* ReallocateSlow(void* pointer, size_t size) {
       return pointer;
     }
   } else if (block->status == BlockStatus::kLarge) {
-    if (size > kMaxSmallSize && size <= kMaxLargeSize &&
-        g_central_heap.ResizeLarge(block, size)) {
+    const bool stays_large =
+        size > kMaxSmallSize && (size < old_size || !IsHuge(size));
+    if (stays_large && g_central_heap.ResizeLarge(block, size)) {
       return pointer;
     }
-  } else if (size > kMaxLargeSize) {
+  } else if (IsHuge(size)) {
     void* moved = nullptr;
     if (size > old_size) {
       moved = g_central_heap.ResizeHuge(block, GrownSize(old_size, size));
@@ -184,7 +192,7 @@ MEMALLOC_SLOW void* ReallocateSlow(void* pointer, size_t size) {
 
 void* AllocateAnySize(size_t size) {
   if (size <= kMaxSmallSize) return AllocateSmall(SizeClassOf(size));
-  return AllocateWhole(size, /*zero=*/false);
+  return AllocateWhole(size, kGranuleSize, /*zero=*/false);
 }
 
 void FreeOther(void* pointer, BlockHeader* header) noexcept {
@@ -216,22 +224,23 @@ void FreeAnyPointer(void* pointer, const char* call) noexcept {
 }
 
 void* AllocateZeroed(size_t size) {
-  if (size > kMaxSmallSize) return AllocateWhole(size, /*zero=*/true);
+  if (size > kMaxSmallSize) {
+    return AllocateWhole(size, kGranuleSize, /*zero=*/true);
+  }
   void* cell = Allocate(size);
   if (cell != nullptr) memset(cell, 0, size);
   return cell;
 }
 
 void* AllocateAligned(size_t size, size_t alignment) {
-  if (alignment <= kMinAlignment) return Allocate(size);
-  if (size > kMaxRequest) return nullptr;
   if (alignment <= kGranuleSize && size <= kMaxSmallSize) {
-    return AllocateSmall(AlignedClassOf(size, alignment));
+    // The cell size of a multiple of the alignment is another one: it is the
+    // multiple itself, or a multiple of a step between classes that is larger
+    // than the alignment.
+    return Allocate(RoundUp(Max<size_t>(size, 1), alignment));
   }
-  if (alignment <= kMaxLargeAlignment && size <= kMaxLargeSize) {
-    return g_central_heap.AllocateLarge(size, alignment, /*zero=*/false);
-  }
-  return g_central_heap.AllocateHuge(size, alignment, /*zero=*/false);
+  if (alignment <= kMinAlignment) return Allocate(size);
+  return AllocateWhole(size, alignment, /*zero=*/false);
 }
 
 void* Reallocate(void* pointer, size_t size) {

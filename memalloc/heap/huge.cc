@@ -7,29 +7,55 @@
 #include <string.h>
 
 #include "memalloc/base/math.h"
+#include "memalloc/base/options.h"
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/huge_mapping.h"
+#include "memalloc/heap/huge_pages.h"
 #include "memalloc/os/os.h"
 
 namespace memalloc {
-namespace {
-
-// What freed huge blocks leave, in the cache or to spare behind other blocks,
-// is up to this, or as much as the other huge blocks use.
-constexpr size_t kMinCacheLimit = size_t{64} << 20;
-
-}  // namespace
 
 void* CentralHeap::AllocateHuge(size_t size, size_t alignment, bool zero) {
   if (size > kMaxHugeSize || alignment > kMaxHugeSize) return nullptr;
   ArenaHeader* arena = nullptr;
+  size_t pending = 0;
   if (alignment <= kGranuleSize) {
     const LockHolder holder(lock_);
     arena = huge_cache_.Take(size);
+    if (arena != nullptr) pending = HugeMappingGranules(arena);
+    pending_granules_ += pending;
   }
+  const size_t wanted = HugeGranulesFor(size, alignment);
+  const bool is_admitted = wanted <= pending || AdmitHuge(wanted - pending);
+  if (is_admitted) {
+    pending = Max(pending, wanted);
+    arena = FitHuge(arena, size, alignment, zero);
+  } else if (arena != nullptr) {
+    CacheOrDrop(arena, SIZE_MAX);
+    arena = nullptr;
+  }
+  const LockHolder holder(lock_);
+  pending_granules_ -= pending;
+  if (arena == nullptr) return nullptr;
+  HugeBlockOf(arena)->status = BlockStatus::kHuge;
+  Enlist(arena);
+  newest_big_ = {arena->huge.start, arena->huge.bytes};
+  return reinterpret_cast<void*>(arena->huge.start);
+}
+
+// The cached mapping, or without one (null) or without luck a new one, made fit
+// for the block. Null when memory is short.
+ArenaHeader* CentralHeap::FitHuge(ArenaHeader* arena, size_t size,
+                                  size_t alignment, bool zero) {
   if (arena != nullptr) {
     const size_t dirty = Min(size, arena->huge.mapped);
-    if (arena->huge.mapped / HugeCache::kMaxSpare > size) {
+    size_t may_spare;
+    {
+      const LockHolder holder(lock_);
+      may_spare = HugeCacheLimit();
+    }
+    if (arena->huge.mapped / HugeCache::kMaxSpare > size ||
+        arena->huge.mapped > size + may_spare) {
       CutHugeMapping(arena, RoundUp(size, os::PageSize()));
     }
     ArenaHeader* fitted = ResizeHugeMapping(arena, size);
@@ -39,15 +65,26 @@ void* CentralHeap::AllocateHuge(size_t size, size_t alignment, bool zero) {
       memset(reinterpret_cast<void*>(arena->huge.start), 0, dirty);
     }
   }
-  if (arena == nullptr) arena = MakeHugeMapping(size, alignment);
+  if (arena == nullptr) arena = NewHugeMapping(size, alignment, zero);
   if (arena == nullptr && GivingBackMayDo(size, alignment) && GiveBack()) {
-    arena = MakeHugeMapping(size, alignment);
+    arena = NewHugeMapping(size, alignment, zero);
   }
+  return arena;
+}
+
+ArenaHeader* CentralHeap::NewHugeMapping(size_t size, size_t alignment,
+                                         bool zero) {
+  ArenaHeader* arena = MakeHugeMapping(size, alignment);
   if (arena == nullptr) return nullptr;
-  HugeBlockOf(arena)->status = BlockStatus::kHuge;
-  const LockHolder holder(lock_);
-  Enlist(arena);
-  return reinterpret_cast<void*>(arena->huge.start);
+  BigBlock before;
+  {
+    const LockHolder holder(lock_);
+    before = newest_big_;
+  }
+  const uintptr_t end = arena->huge.start + arena->huge.mapped;
+  AdviseNewMemory(arena->Start(), end - arena->Start(),
+                  zero ? Use::kSparse : Use::kAsBefore, before);
+  return arena;
 }
 
 // Whether there may be room for `size` bytes, and as many as the alignment may
@@ -68,10 +105,16 @@ bool CentralHeap::GivingBackMayDo(size_t size, size_t alignment) {
   return true;
 }
 
-// Bytes that the cache may hold.
+// Bytes that the cache may hold: what freed huge blocks leave, in the cache or
+// to spare behind other blocks, is up to what an option says, or twice what is
+// in use, as long as both together are no more than five quarters of the most
+// that was in use of late.
 size_t CentralHeap::HugeCacheLimit() {
-  const size_t used = huge_granules_ * kGranuleSize - huge_spare_;
-  const size_t limit = Max(kMinCacheLimit, used);
+  const size_t least = GetOption(Option::kHugeCache);
+  if (least == 0) return 0;
+  const size_t used = UsedHugeBytes();
+  const size_t kept = Min(2 * used, huge_peak_ + huge_peak_ / 4 - used);
+  const size_t limit = Max<size_t>(least, kept);
   return limit - Min(limit, huge_spare_);
 }
 
@@ -115,17 +158,26 @@ bool CentralHeap::TrimHugeCache(size_t limit) {
 }
 
 void* CentralHeap::ResizeHuge(BlockHeader* block, size_t size) {
+  if (size > kMaxHugeSize) return nullptr;
   ArenaHeader* arena = ArenaHeaderOf(block);
+  size_t pending;
   {
     const LockHolder holder(lock_);
     Delist(arena);
+    pending = HugeMappingGranules(arena);
+    pending_granules_ += pending;
   }
-  ArenaHeader* resized = ResizeHugeMapping(arena, size);
+  // The table stays in front, or takes the place of more.
+  const size_t wanted = HugeGranulesFor(size, kGranuleSize);
+  const bool is_admitted = wanted <= pending || AdmitHuge(wanted - pending);
+  if (is_admitted) pending = Max(pending, wanted);
+  ArenaHeader* resized = is_admitted ? ResizeHugeMapping(arena, size) : nullptr;
   if (resized != nullptr) {
     arena = resized;
     HugeBlockOf(arena)->status = BlockStatus::kHuge;
   }
   const LockHolder holder(lock_);
+  pending_granules_ -= pending;
   Enlist(arena);
   return resized == nullptr ? nullptr
                             : reinterpret_cast<void*>(arena->huge.start);
@@ -165,6 +217,12 @@ void CentralHeap::GiveBackIdleHuge(uint64_t now, uint64_t delay) {
     if (cached == nullptr) break;
     DropHugeMapping(cached);
   }
+  {
+    // What was in use once counts less and less.
+    const LockHolder holder(lock_);
+    const size_t used = UsedHugeBytes();
+    if (huge_peak_ > used) huge_peak_ -= (huge_peak_ - used) / 4;
+  }
   // One block each time that the lock is held: the kernel needs a while.
   bool more = true;
   while (more) {
@@ -183,6 +241,7 @@ void CentralHeap::Enlist(ArenaHeader* arena) {
   CountBlock(granules);
   huge_granules_ += granules;
   huge_spare_ += arena->huge.mapped - arena->huge.bytes;
+  huge_peak_ = Max(huge_peak_, UsedHugeBytes());
   arena->huge.since = os::NowMilliseconds();
   arena->prev = nullptr;
   arena->next = huge_;

@@ -36,7 +36,8 @@ struct alignas(MEMALLOC_CACHE_LINE) ArenaHeader {
   ArenaHeader* prev;
   BlockStatus status;  // kArenaTable
   ArenaKind kind;
-  uint16_t limit;  // granules backed, the table's own among them
+  uint16_t limit;   // granules backed, the table's own among them
+  bool huge_pages;  // were asked for, at least for a part
 
   struct HugeBlock {
     uintptr_t start;  // what malloc returned
@@ -62,6 +63,10 @@ struct alignas(MEMALLOC_CACHE_LINE) ArenaHeader {
     const uintptr_t table = reinterpret_cast<uintptr_t>(this) - Start();
     const uintptr_t behind = (table + kTableSize) % kGranuleSize;
     return reinterpret_cast<FreeGranules*>(Start() + behind);
+  }
+
+  size_t CountClean(size_t granule, size_t count) const {
+    return count - dirty.Count(granule, count);
   }
 
   // kHuge: whether the address lies in the mapping.

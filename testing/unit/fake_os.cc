@@ -240,6 +240,18 @@ size_t CountAll() {
   return state.count_all;
 }
 
+size_t BytesAdvisedHuge() {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  return state.advised_huge;
+}
+
+size_t BytesAdvisedSmall() {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  return state.advised_small;
+}
+
 size_t PurgedBytes() {
   State& state = TheState();
   const StateLock lock(state.mutex);
@@ -270,7 +282,19 @@ size_t UsableBytes() {
 void SetEnvironment(const std::string& name, const std::string& value) {
   State& state = TheState();
   const StateLock lock(state.mutex);
-  state.environment[name] = value;
+  for (std::string& entry : state.environment) {
+    if (entry.compare(0, name.size() + 1, name + "=") == 0) {
+      entry.replace(name.size() + 1, std::string::npos, value);
+      return;
+    }
+  }
+  state.environment.push_back(name + "=" + value);
+}
+
+void SetFile(const std::string& path, const std::string& text) {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  state.files[path] = text;
 }
 
 void SetSecureExecution(bool secure) {

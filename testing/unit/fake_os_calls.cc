@@ -9,6 +9,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <vector>
+
 #include "memalloc/base/check.h"
 #include "memalloc/base/math.h"
 #include "memalloc/layout/constants.h"
@@ -139,10 +142,9 @@ uint64_t RandomWord() { return 0x0123456789abcdef; }
 
 bool SecureExecution() { return TheState().secure_execution; }
 
-const char* Environment(const char* name) {
+const char* EnvironmentEntry(size_t index) {
   const auto& environment = TheState().environment;
-  const auto found = environment.find(name);
-  return found == environment.end() ? nullptr : found->second.c_str();
+  return index < environment.size() ? environment[index].c_str() : nullptr;
 }
 
 uintptr_t CurrentBreak() {
@@ -214,6 +216,30 @@ bool IsWhole(uintptr_t start, size_t bytes) {
   return !state.mappings.Has(start, bytes, PageState::kOutside) &&
          !state.mappings.Has(start, bytes, PageState::kFree) &&
          !state.mappings.Has(start, bytes, PageState::kLost);
+}
+
+void AdviseHugePages(uintptr_t /*start*/, size_t bytes) {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  state.advised_huge += bytes;
+}
+
+void AdviseSmallPages(uintptr_t /*start*/, size_t bytes) {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  state.advised_small += bytes;
+}
+
+// Pages of the fake kernel are the real one's, which knows what was touched.
+bool IsResident(uintptr_t start, size_t pages) {
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  std::vector<unsigned char> resident(pages * PageSize() / page);
+  if (mincore(reinterpret_cast<void*>(start), resident.size() * page,
+              resident.data()) != 0) {
+    return false;
+  }
+  return std::all_of(resident.begin(), resident.end(),
+                     [](unsigned char r) { return (r & 1) != 0; });
 }
 
 bool Purge(uintptr_t start, size_t bytes) {
@@ -329,6 +355,17 @@ void WakeAll(const std::atomic<uint32_t>&) {
 int ProcessId() { return 4711; }
 
 const char* ProgramName() { return "unit test"; }
+
+size_t ReadFile(const char* path, char* text, size_t size) {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  const auto found = state.files.find(path);
+  const std::string& held = found == state.files.end() ? "" : found->second;
+  const size_t length = Min(held.size(), size - 1);
+  memcpy(text, held.data(), length);
+  text[length] = '\0';
+  return length;
+}
 
 void AppendToFile(const char* path, const char* data, size_t bytes) {
   State& state = TheState();

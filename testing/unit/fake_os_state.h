@@ -85,7 +85,11 @@ struct State {
   Actions before;
   Actions after;
 
-  std::map<std::string, std::string> environment;
+  size_t advised_huge = 0;
+  size_t advised_small = 0;
+
+  std::vector<std::string> environment;  // NAME=value
+  std::map<std::string, std::string> files;
   bool secure_execution = false;
   std::string appended;
 

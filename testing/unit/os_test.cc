@@ -47,6 +47,22 @@ class OsTest : public ::testing::Test {
   }
 };
 
+// The flags of the mapping that begins at the address; "" if unknown.
+std::string FlagsOf(uintptr_t start) {
+  const int saved = errno;
+  std::ostringstream name;
+  name << std::hex << start << "-";
+  std::ifstream smaps("/proc/self/smaps");
+  std::string line;
+  bool here = false;
+  while (std::getline(smaps, line)) {
+    if (line.find('-') < line.find(' ')) here = line.rfind(name.str(), 0) == 0;
+    if (here && line.rfind("VmFlags:", 0) == 0) break;
+  }
+  errno = saved;
+  return smaps ? line : "";
+}
+
 TEST_F(OsTest, PageSizeIsTheKernels) {
   EXPECT_EQ(os::PageSize(), static_cast<size_t>(sysconf(_SC_PAGESIZE)));
 }
@@ -98,15 +114,44 @@ TEST_F(OsTest, ProgramsHaveNoMoreRightsThanTheirCallers) {
   EXPECT_FALSE(os::SecureExecution());
 }
 
-TEST_F(OsTest, EnvironmentIsReadByWholeNames) {
-  setenv("MEMALLOC_OS_TEST", "a value=1", 1);
-  EXPECT_STREQ(os::Environment("MEMALLOC_OS_TEST"), "a value=1");
-  EXPECT_EQ(os::Environment("MEMALLOC_OS_TES"), nullptr);
-  EXPECT_EQ(os::Environment("MEMALLOC_OS_TEST2"), nullptr);
-  setenv("MEMALLOC_OS_TEST", "", 1);
-  EXPECT_STREQ(os::Environment("MEMALLOC_OS_TEST"), "");
-  unsetenv("MEMALLOC_OS_TEST");
-  EXPECT_EQ(os::Environment("MEMALLOC_OS_TEST"), nullptr);
+// The entries up to the null behind the last one, as text.
+std::string AllEntries() {
+  std::string text;
+  for (size_t i = 0; os::EnvironmentEntry(i) != nullptr; ++i) {
+    text.append(os::EnvironmentEntry(i)).append("\n");
+  }
+  return text;
+}
+
+TEST_F(OsTest, EnvironmentIsReadEntryByEntry) {
+  setenv("TEST_OF_OS", "a value=1", 1);
+  EXPECT_NE(AllEntries().find("\nTEST_OF_OS=a value=1\n"), std::string::npos);
+  unsetenv("TEST_OF_OS");
+  EXPECT_EQ(AllEntries().find("TEST_OF_OS"), std::string::npos);
+}
+
+// Before libc's constructors there is no environ; an empty one looks the same.
+TEST_F(OsTest, EnvironmentIsFoundWithoutLibc) {
+  const std::string before = AllEntries();
+  ASSERT_NE(before, "");
+  char** kept = environ;
+  environ = nullptr;
+  const std::string found = AllEntries();
+  environ = kept;
+  EXPECT_EQ(found, before);
+}
+
+TEST_F(OsTest, ReadsFiles) {
+  const std::string path = std::string(testing::TempDir()) + "/to_read";
+  std::ofstream(path) << "some text\n";
+  errno = 4711;
+  char text[32] = "x";
+  EXPECT_EQ(os::ReadFile(path.c_str(), text, sizeof(text)), 10U);
+  EXPECT_STREQ(text, "some text\n");
+  EXPECT_EQ(os::ReadFile(path.c_str(), text, 5), 4U) << "cut";
+  EXPECT_STREQ(text, "some");
+  EXPECT_EQ(os::ReadFile("/no such folder/file", text, sizeof(text)), 0U);
+  EXPECT_STREQ(text, "");
 }
 
 TEST_F(OsTest, BreakRisesAndFalls) {
@@ -142,6 +187,33 @@ TEST_F(OsTest, ReservedMemoryIsUsableOnceItIsCommitted) {
   memset(At(start + kMiB), 1, kMiB);
   os::Unmap(start, 4 * kMiB);
   EXPECT_FALSE(IsReadable(start + kMiB));
+}
+
+TEST_F(OsTest, PagesAreResidentOnceTouched) {
+  const uintptr_t start = os::Reserve(kMiB, 0);
+  ASSERT_TRUE(os::Commit(start, kMiB));
+  EXPECT_FALSE(os::IsResident(start, 1));
+  std::memset(At(start), 1, 3 * os::PageSize());
+  EXPECT_TRUE(os::IsResident(start, 3));
+  EXPECT_FALSE(os::IsResident(start, 4));
+  EXPECT_FALSE(os::IsResident(start, os::kMaxPagesAsked + 1));
+  os::Unmap(start, kMiB);
+  EXPECT_FALSE(os::IsResident(start, 1));
+}
+
+// What the kernel was told stands in the mapping's flags.
+TEST_F(OsTest, AdviceAboutHugePagesReachesTheKernel) {
+  const uintptr_t start = os::Reserve(8 * kMiB, 0);
+  ASSERT_TRUE(os::Commit(start, 8 * kMiB));
+  os::AdviseHugePages(start, 8 * kMiB);
+  if (FlagsOf(start).empty()) {
+    GTEST_SKIP() << "this kernel has no /proc/self/smaps";
+  }
+  EXPECT_NE(FlagsOf(start).find(" hg"), std::string::npos) << FlagsOf(start);
+  os::AdviseSmallPages(start, 8 * kMiB);
+  EXPECT_EQ(FlagsOf(start).find(" hg"), std::string::npos) << FlagsOf(start);
+  EXPECT_NE(FlagsOf(start).find(" nh"), std::string::npos) << FlagsOf(start);
+  os::Unmap(start, 8 * kMiB);
 }
 
 TEST_F(OsTest, ReserveHonoursTheHintWherePossible) {
