@@ -195,7 +195,8 @@ void WaitWhile(const std::atomic<uint32_t>& word, uint32_t value,
   const ErrnoGuard guard;
   struct timespec most;
   most.tv_sec = static_cast<time_t>(milliseconds / 1000);
-  most.tv_nsec = static_cast<long>(milliseconds % 1000 * 1000000);
+  most.tv_nsec =
+      static_cast<decltype(most.tv_nsec)>(milliseconds % 1000 * 1000000);
   syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, value, &most, nullptr, 0);
 }
 

@@ -55,7 +55,8 @@ std::string StatusOfThisProcess(const std::string& field) {
 
 int Threads() { return std::stoi(StatusOfThisProcess("Threads:")); }
 
-CORE_TEST(BackgroundThread, PurgesWhileTheProgramIsIdle) {
+CORE_TEST_WITHOUT_TSAN(BackgroundThread, PurgesWhileTheProgramIsIdle,
+                       "it counts threads") {
   const int before = Threads();
   ASSERT_EQ(StartBackgroundThread(), 0);
   EXPECT_EQ(StartBackgroundThread(), 0) << "it runs already";
@@ -68,7 +69,7 @@ CORE_TEST(BackgroundThread, PurgesWhileTheProgramIsIdle) {
   EXPECT_EQ(Threads(), before);
 }
 
-CORE_TEST(BackgroundThread, NoneUnlessAsked) {
+CORE_TEST_WITHOUT_TSAN(BackgroundThread, NoneUnlessAsked, "it counts threads") {
   const int before = Threads();
   Allocate(1);
   EXPECT_EQ(Threads(), before);
@@ -88,7 +89,8 @@ CORE_TEST(BackgroundThread, StopsAndStartsAgain) {
   PassTimeUntil([&] { return g_central_heap.ticks() != ticks; });
 }
 
-CORE_TEST(BackgroundThread, OnRequestOfTheOption) {
+CORE_TEST_WITHOUT_TSAN(BackgroundThread, OnRequestOfTheOption,
+                       "it counts threads") {
   SetOption(Option::kBackgroundThread, 1);
   const int before = Threads();
   Allocate(1);
@@ -120,7 +122,8 @@ CORE_TEST(BackgroundThread, BlocksSignals) {
   EXPECT_EQ(g_handled_by.load(), pthread_self());
 }
 
-CORE_TEST(BackgroundThread, AForkedChildStartsItsOwn) {
+CORE_TEST_WITHOUT_TSAN(BackgroundThread, AForkedChildStartsItsOwn,
+                       "the child may start no thread") {
   SetOption(Option::kBackgroundThread, 1);
   ASSERT_EQ(StartBackgroundThread(), 0);
   InForkedChild([] {

@@ -33,7 +33,31 @@ void RunUntilAbort(const std::function<void()>& body);
 // Within RunUntilAbort: the line (without its newline) to come.
 void ExpectLastLine(const std::string& line);
 
+// Whether ThreadSanitizer watches, which has threads of its own and lets no
+// child of a process with threads start any.
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define TESTING_UNIT_UNDER_TSAN 1
+#endif
+#endif
+#ifdef TESTING_UNIT_UNDER_TSAN
+inline constexpr bool kUnderThreadSanitizer = true;
+#else
+inline constexpr bool kUnderThreadSanitizer = false;
+#endif
+
 }  // namespace memalloc
+
+// CORE_TEST, but skipped under ThreadSanitizer for a reason.
+#define CORE_TEST_WITHOUT_TSAN(suite, name, reason)        \
+  static void suite##name##Body();                         \
+  TEST(suite, name) {                                      \
+    if (::memalloc::kUnderThreadSanitizer) {               \
+      GTEST_SKIP() << "under ThreadSanitizer: " << reason; \
+    }                                                      \
+    ::memalloc::RunInFreshProcess(&suite##name##Body);     \
+  }                                                        \
+  static void suite##name##Body()
 
 // TEST, in a fresh process.
 #define CORE_TEST(suite, name)                                             \

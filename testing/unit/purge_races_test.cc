@@ -136,7 +136,9 @@ CORE_TEST(PurgeRaces, AForkMissesNothing) {
 
 // A signal's handler forks while its thread purges: both processes go on with
 // the batch.
-CORE_TEST(PurgeRaces, AHandlerForksWhileItsThreadPurges) {
+CORE_TEST_WITHOUT_TSAN(
+    PurgeRaces, AHandlerForksWhileItsThreadPurges,
+    "it knows no signals, and the order of locks is another one") {
   MakeIdleRun();
   void* kept = Allocate(kMiB);
   Fill(kept, kMiB, 2);
@@ -220,6 +222,7 @@ CORE_TEST(PurgeRaces, RandomStepsWhileTheKernelRefusesSome) {
 }
 
 CORE_TEST(PurgeRaces, ThreadsAndForks) {
+  Allocate(1);  // the handlers of fork are registered
   SetOption(Option::kPurgeDelay, 2);
   std::vector<std::thread> threads;
   for (uint64_t i = 0; i < 4; ++i) {
