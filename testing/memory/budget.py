@@ -43,7 +43,7 @@ class Finished(NamedTuple):
 
 def memalloc_so() -> str:
     """The absolute path of memalloc.so."""
-    return os.path.abspath(os.environ["MEMALLOC_LIBRARY"])
+    return os.path.realpath(os.environ["MEMALLOC_LIBRARY"])
 
 
 def program() -> str:
