@@ -2,8 +2,9 @@
 //
 // The figures come from one snapshot; see memalloc.h for their meaning.
 // mallopt(3) accepts every parameter and changes nothing: programs take 0 for
-// a failure. malloc_trim(3) gives back what is free at the top of the heap and
-// keeps no pad.
+// a failure. malloc_trim(3) gives back all free memory that can be reached, in
+// the middle of the heap too, and leaves `pad` bytes below the break, without
+// pages; it returns 1 only if any memory went back.
 
 #include <errno.h>
 #include <malloc.h>
@@ -72,6 +73,6 @@ MEMALLOC_EXPORT int mallopt(int /*parameter*/, int /*value*/) noexcept {
   return 1;
 }
 
-MEMALLOC_EXPORT int malloc_trim(size_t /*pad*/) noexcept {
-  return memalloc::g_central_heap.GiveBack() ? 1 : 0;
+MEMALLOC_EXPORT int malloc_trim(size_t pad) noexcept {
+  return memalloc::g_central_heap.Trim(pad) ? 1 : 0;
 }

@@ -4,9 +4,10 @@
 // holds (malloc called by a signal handler that interrupted malloc) is told
 // so and aborts, where a plain mutex would hang.
 //
-// Order: the lock of the initialisation is held by itself; CentralHeap's is the
-// last one, nothing is acquired while it is held, and no system call is made
-// but those that let arenas grow and shrink.
+// Order: the lock of the initialisation is held by itself; that of purging
+// comes before CentralHeap's, which is the last one: nothing is acquired while
+// it is held, and no system call is made but those that let arenas grow and
+// shrink.
 
 #ifndef MEMALLOC_BASE_LOCK_H_
 #define MEMALLOC_BASE_LOCK_H_

@@ -104,9 +104,12 @@ void* AllocateSmall(SizeClass size_class) {
 // Above kMaxSmallSize.
 void* AllocateWhole(size_t size, bool zero) {
   if (size > kMaxRequest) return nullptr;
-  return size <= kMaxLargeSize
-             ? g_central_heap.AllocateLarge(size, kGranuleSize, zero)
-             : g_central_heap.AllocateHuge(size, kGranuleSize, zero);
+  void* block = size <= kMaxLargeSize
+                    ? g_central_heap.AllocateLarge(size, kGranuleSize, zero)
+                    : g_central_heap.AllocateHuge(size, kGranuleSize, zero);
+  // Only now: what was just taken does not lie idle.
+  PassSlowPath();
+  return block;
 }
 
 // Whether a block of `old_size` bytes may stay for `size`: large enough, and
@@ -208,8 +211,10 @@ void FreeAnyPointer(void* pointer, const char* call) noexcept {
     FreeCellOfBlock(block, cell);
   } else if (block->status == BlockStatus::kLarge) {
     g_central_heap.FreeLarge(block);
+    PassSlowPath();
   } else {
     g_central_heap.FreeHuge(block);
+    PassSlowPath();
   }
 }
 

@@ -106,7 +106,13 @@ BlockHeader* CentralHeap::MakeSmallBlock(SizeClass size_class,
 }
 
 void CentralHeap::ReleaseSmallBlock(BlockHeader* block) {
+  const bool purged = PurgesAtOnce() && PurgeBlock(block, block->granules);
   const LockHolder holder(lock_);
+  if (purged) {
+    CountPurge(block, block->granules);
+    block->carved = 0;
+    block->countdown = block->free_base = 0;
+  }
   FreeSmallBlock(block);
 }
 
@@ -115,8 +121,8 @@ void CentralHeap::FreeSmallBlock(BlockHeader* block) {
   if (block->is_orphan) RemoveOrphan(block);
   const size_t granules = block->granules;
   const size_t touched = block->carved * size_t{block->cell_size};
-  ArenaHeaderOf(block)->SetDirty(GranuleOf(block),
-                                 RoundUp(touched, kGranuleSize) / kGranuleSize);
+  ArenaHeaderOf(block)->dirty.Set(
+      GranuleOf(block), RoundUp(touched, kGranuleSize) / kGranuleSize);
   for (size_t i = 1; i < granules; ++i) block[i].status = BlockStatus::kNone;
   block->owner.store(nullptr, std::memory_order_relaxed);
   GiveRun(block, granules);
@@ -155,6 +161,9 @@ CentralCounts CentralHeap::Counts() {
   counts.block_bytes = used_granules_ * kGranuleSize;
   counts.peak_block_bytes = peak_granules_ * kGranuleSize;
   counts.blocks = block_count_;
+  counts.purgeable_bytes = runs_.purgeable_granules() * kGranuleSize;
+  counts.purged_bytes = purged_granules_ * kGranuleSize;
+  counts.purge_calls = purge_calls_;
   for (ThreadHeap* heap = heaps_; heap != nullptr; heap = heap->next_) {
     if (heap->in_use_) ++counts.thread_heaps;
   }

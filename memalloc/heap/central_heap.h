@@ -3,10 +3,12 @@
 //
 // All of it is guarded by one pthread lock, taken once a block, not once a
 // cell. Growth (sbrk, mmap of an arena) happens under the lock; mappings of
-// huge blocks are made, moved and returned outside of it.
+// huge blocks are made, moved and returned outside of it, and free granules are
+// purged outside of it.
 //
 //   growth.cc        arenas from the program break, or from mmap
 //   give_back.cc     and back to the system
+//   purge.cc         pages of free granules go back with time
 //   orphan_blocks.cc blocks without an owner, and work for threads without a
 //                    heap
 //   large.cc         one allocation of whole granules
@@ -47,6 +49,9 @@ struct CentralCounts {
   uint64_t blocks;            // in use, huge blocks too
   uint64_t live_bytes;        // handed out: cells, large and huge blocks
   uint64_t thread_heaps;      // of live threads
+  uint64_t purgeable_bytes;   // free granules that may hold pages
+  uint64_t purged_bytes;      // so far
+  uint64_t purge_calls;       // so far
 };
 
 class CentralHeap {
@@ -100,6 +105,16 @@ class CentralHeap {
   // without a block, the free top of the break. Whether anything was.
   bool GiveBack() MEMALLOC_EXCLUDES(lock_);
 
+  // malloc_trim: the same, the pages of all free granules too, but `pad` bytes
+  // of the break. Whether any memory went back.
+  bool Trim(size_t pad) MEMALLOC_EXCLUDES(lock_);
+
+  // Looks whether it is time for a tick, at which memory that lies idle goes
+  // back. Called where no lock is held, by each thread that passes a slow path.
+  void LookAtClock() MEMALLOC_EXCLUDES(lock_);
+  // Ticks so far. Of no order with anything else.
+  uint32_t ticks() const { return ticks_.load(std::memory_order_relaxed); }
+
   // ---- thread heaps ----
 
   // A heap for a new thread: a parked one, or an empty one. Null when memory
@@ -114,14 +129,8 @@ class CentralHeap {
   // Before fork in the parent, after it in the parent, in the child.
   // `survivor` is the heap of the thread that forked, null if it has none;
   // `had_threads` is false if no other thread can have run.
-  void PrepareFork() MEMALLOC_NO_THREAD_SAFETY_ANALYSIS {
-    lock_.Acquire();
-    ++t_forks_under_way;
-  }
-  void AfterForkInParent() MEMALLOC_NO_THREAD_SAFETY_ANALYSIS {
-    --t_forks_under_way;
-    lock_.Release();
-  }
+  void PrepareFork() MEMALLOC_NO_THREAD_SAFETY_ANALYSIS;
+  void AfterForkInParent() MEMALLOC_NO_THREAD_SAFETY_ANALYSIS;
   void AfterForkInChild(ThreadHeap* survivor,
                         bool had_threads) MEMALLOC_NO_THREAD_SAFETY_ANALYSIS;
 
@@ -160,10 +169,27 @@ class CentralHeap {
 
   // give_back.cc
   bool CallInReserves() MEMALLOC_EXCLUDES(lock_);
-  bool GiveBackTopOfBreak() MEMALLOC_REQUIRES(lock_);
-  bool GiveBackMappedArenas() MEMALLOC_REQUIRES(lock_);
-  ArenaHeader* BreakArenaThatEndsAt(uintptr_t end) MEMALLOC_REQUIRES(lock_);
+  bool GiveBackTopOfBreak(size_t keep, size_t least, bool clean)
+      MEMALLOC_REQUIRES(lock_);
+  static size_t TopLength(ArenaHeader* arena, bool clean);
+  bool LowerBreak(ArenaHeader* arena, size_t granules) MEMALLOC_REQUIRES(lock_);
+  bool GiveBackMappedArenas(bool clean) MEMALLOC_REQUIRES(lock_);
+  ArenaHeader* BreakArenaBelow(const ArenaHeader* arena)
+      MEMALLOC_REQUIRES(lock_);
   void EndArena(ArenaHeader* arena) MEMALLOC_REQUIRES(lock_);
+
+  // purge.cc
+  class PurgeBatch;
+  void Tick(uint64_t now, uint64_t delay) MEMALLOC_EXCLUDES(lock_);
+  void PurgeIdle(bool all) MEMALLOC_EXCLUDES(lock_);
+  bool PurgeNextBatch() MEMALLOC_NO_THREAD_SAFETY_ANALYSIS;
+  void FillBatch(PurgeBatch* batch) MEMALLOC_REQUIRES(lock_);
+  bool TakeIdle(ArenaHeader* arena, PurgeBatch* batch) MEMALLOC_REQUIRES(lock_);
+  void EmptyBatch(const PurgeBatch& batch) MEMALLOC_REQUIRES(lock_);
+  bool WaitForBatch() MEMALLOC_NO_THREAD_SAFETY_ANALYSIS;
+  static bool PurgesAtOnce();
+  static bool PurgeBlock(const BlockHeader* first, size_t granules);
+  void CountPurge(BlockHeader* first, size_t granules) MEMALLOC_REQUIRES(lock_);
 
   // orphan_blocks.cc
   void PushOrphan(BlockHeader* block) MEMALLOC_REQUIRES(lock_);
@@ -193,6 +219,9 @@ class CentralHeap {
   void EmptyThreadHeap(ThreadHeap* heap) MEMALLOC_EXCLUDES(lock_);
   bool EmptyParkedHeaps() MEMALLOC_EXCLUDES(lock_);
   ThreadHeap* TakeParkedHeap() MEMALLOC_REQUIRES(lock_);
+  bool Park(ThreadHeap* heap) MEMALLOC_EXCLUDES(lock_);
+  ThreadHeap* Unpark(ThreadHeap** link) MEMALLOC_REQUIRES(lock_);
+  void EmptyIdleHeaps() MEMALLOC_EXCLUDES(lock_);
 
   // huge.cc
   bool GivingBackMayDo(size_t size, size_t alignment) MEMALLOC_EXCLUDES(lock_);
@@ -200,6 +229,8 @@ class CentralHeap {
   bool TrimHugeCache(size_t limit) MEMALLOC_EXCLUDES(lock_);
   size_t HugeCacheLimit() MEMALLOC_REQUIRES(lock_);
   bool CutHugeBlocks() MEMALLOC_REQUIRES(lock_);
+  bool CutHugeBlock(ArenaHeader* arena) MEMALLOC_REQUIRES(lock_);
+  void GiveBackIdleHuge(uint64_t now, uint64_t delay) MEMALLOC_EXCLUDES(lock_);
   void Enlist(ArenaHeader* arena) MEMALLOC_REQUIRES(lock_);
   void Delist(ArenaHeader* arena) MEMALLOC_REQUIRES(lock_);
 
@@ -210,6 +241,8 @@ class CentralHeap {
   struct ArenaSums {  // in granules
     size_t backed;    // ours, the table's own among them
     size_t free;
+    size_t purgeable;
+    size_t runs_out;  // for purging
   };
   ArenaSums CheckArena(ArenaHeader* arena, const ThreadHeap* mine)
       MEMALLOC_REQUIRES(lock_);
@@ -228,6 +261,22 @@ class CentralHeap {
   ArenaHeader* break_arena_ MEMALLOC_GUARDED_BY(lock_) = nullptr;
   // The mapped arena that still has room to commit.
   ArenaHeader* mapped_arena_ MEMALLOC_GUARDED_BY(lock_) = nullptr;
+
+  // Held while a batch of runs is out for purging, before lock_ is acquired;
+  // by a thread that forks as well, so that the child misses none.
+  Lock purge_lock_;
+  bool fork_in_purge_ MEMALLOC_GUARDED_BY(lock_) = false;
+  // When the last tick was, in milliseconds; who advances it is the one to
+  // tick. It orders nothing else.
+  std::atomic<uint64_t> last_tick_{0};
+  std::atomic<uint32_t> ticks_{0};
+  // Runs that are out: in use for everybody else.
+  BlockList purging_ MEMALLOC_GUARDED_BY(lock_);
+  // The next arena to look for idle granules in; null when nobody does.
+  ArenaHeader* purge_cursor_ MEMALLOC_GUARDED_BY(lock_) = nullptr;
+  bool has_grown_ MEMALLOC_GUARDED_BY(lock_) = false;  // since the last tick
+  uint64_t purge_calls_ MEMALLOC_GUARDED_BY(lock_) = 0;
+  uint64_t purged_granules_ MEMALLOC_GUARDED_BY(lock_) = 0;
 
   BlockNumber orphans_[kNumSizeClasses] MEMALLOC_GUARDED_BY(lock_) = {};
   // Blocks that threads took, less those that others offered, from 0 to

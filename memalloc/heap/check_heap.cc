@@ -16,6 +16,8 @@ void CentralHeap::Check(const ThreadHeap* mine) {
   const LockHolder holder(lock_);
   size_t backed = 0;
   size_t free = 0;
+  size_t purgeable = 0;
+  size_t runs_out = 0;
   size_t arenas = 0;
   size_t huge_granules = 0;
   size_t huge_spare = 0;
@@ -23,6 +25,8 @@ void CentralHeap::Check(const ThreadHeap* mine) {
     const ArenaSums sums = CheckArena(arena, mine);
     backed += sums.backed;
     free += sums.free;
+    purgeable += sums.purgeable;
+    runs_out += sums.runs_out;
     ++arenas;
   }
   for (ArenaHeader* huge = huge_; huge != nullptr; huge = huge->next) {
@@ -34,6 +38,13 @@ void CentralHeap::Check(const ThreadHeap* mine) {
   }
   MEMALLOC_CHECK(backed == backed_granules_, this);
   MEMALLOC_CHECK(free == runs_.total_granules(), this);
+  MEMALLOC_CHECK(purgeable == runs_.purgeable_granules(), this);
+  for (const BlockHeader* run = purging_.first(); run != nullptr;
+       run = BlockList::Next(run)) {
+    MEMALLOC_CHECK(run->status == BlockStatus::kPurging, run);
+    MEMALLOC_CHECK(runs_out-- > 0, this);
+  }
+  MEMALLOC_CHECK(runs_out == 0, this);
   MEMALLOC_CHECK(huge_granules == huge_granules_, this);
   MEMALLOC_CHECK(huge_spare == huge_spare_, this);
   MEMALLOC_CHECK(arenas == arena_count_, this);
@@ -57,7 +68,7 @@ CentralHeap::ArenaSums CentralHeap::CheckArena(ArenaHeader* arena,
   MEMALLOC_CHECK(arena->limit <= kGranulesPerArena, arena);
   MEMALLOC_CHECK(g_address_map.Find(arena->Start()) == SlotKind::kArena, arena);
   bool after_free = false;
-  ArenaSums sums = {1, 0};
+  ArenaSums sums = {1, 0, 0, 0};
   size_t granule = 1;
   while (granule < arena->limit) {
     BlockHeader* block = arena->Header(granule);
@@ -79,6 +90,9 @@ CentralHeap::ArenaSums CentralHeap::CheckArena(ArenaHeader* arena,
         MEMALLOC_CHECK(last == block || last->status == BlockStatus::kInside,
                        block);
         break;
+      case BlockStatus::kPurging:
+        ++sums.runs_out;
+        break;
       case BlockStatus::kMetadata:
       case BlockStatus::kForeign:
         break;
@@ -86,9 +100,24 @@ CentralHeap::ArenaSums CentralHeap::CheckArena(ArenaHeader* arena,
         DieOfCorruption(block, "a block begins with a wrong status");
     }
     if (block->status != BlockStatus::kForeign) sums.backed += granules;
-    if (is_free) sums.free += granules;
+    if (is_free) {
+      sums.free += granules;
+      sums.purgeable += arena->dirty.Count(granule, granules);
+    }
     after_free = is_free;
     granule += granules;
+  }
+  // Of free granules exactly the dirty ones are marked, and idle ones are too.
+  if (arena->dirty.Any(0, kGranulesPerArena)) {
+    const FreeGranules& marks = *arena->Free();
+    size_t marked = 0;
+    for (size_t g = 0; g < kGranulesPerArena; ++g) {
+      MEMALLOC_CHECK(marks.purgeable.Has(g) || !marks.idle.Has(g), arena);
+      if (!marks.purgeable.Has(g)) continue;
+      MEMALLOC_CHECK(g < arena->limit && arena->dirty.Has(g), arena);
+      ++marked;
+    }
+    MEMALLOC_CHECK(marked == sums.purgeable, arena);
   }
   return sums;
 }

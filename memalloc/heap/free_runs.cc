@@ -45,6 +45,21 @@ void FreeRuns::Remove(BlockHeader* first) {
   total_granules_ -= granules;
 }
 
+void FreeRuns::AddPurgeable(ArenaHeader* arena, size_t granule, size_t count) {
+  const size_t dirty = arena->dirty.Count(granule, count);
+  if (dirty == 0) return;
+  arena->Free()->purgeable.SetThoseOf(arena->dirty, granule, count);
+  purgeable_granules_ += dirty;
+}
+
+void FreeRuns::DropPurgeable(ArenaHeader* arena, size_t granule, size_t count) {
+  if (!arena->dirty.Any(granule, count)) return;
+  FreeGranules* free = arena->Free();
+  purgeable_granules_ -= free->purgeable.Count(granule, count);
+  free->purgeable.Clear(granule, count);
+  free->idle.Clear(granule, count);
+}
+
 size_t FreeRuns::ShortestFrom(size_t granules) const {
   if (granules >= kGranulesPerArena) return 0;
   size_t word = granules / 64;
@@ -56,7 +71,8 @@ size_t FreeRuns::ShortestFrom(size_t granules) const {
   return word * 64 + static_cast<size_t>(__builtin_ctzll(bits));
 }
 
-BlockHeader* FreeRuns::Cut(BlockHeader* first, size_t skip, size_t granules) {
+BlockHeader* FreeRuns::TakePart(BlockHeader* first, size_t skip,
+                                size_t granules) {
   const size_t length = first->granules;
   Remove(first);
   BlockHeader* block = first + skip;
@@ -65,6 +81,7 @@ BlockHeader* FreeRuns::Cut(BlockHeader* first, size_t skip, size_t granules) {
     Insert(block + granules, length - skip - granules);
   }
   SetBlockBounds(block, granules);
+  DropPurgeable(ArenaHeaderOf(block), GranuleOf(block), granules);
   return block;
 }
 
@@ -72,12 +89,12 @@ BlockHeader* FreeRuns::Take(size_t granules, size_t alignment) {
   for (size_t length = ShortestFrom(granules); length != 0;
        length = ShortestFrom(length + 1)) {
     if (alignment <= kGranuleSize) {
-      return Cut(runs_[length].first(), 0, granules);
+      return TakePart(runs_[length].first(), 0, granules);
     }
     for (BlockHeader* run = runs_[length].first(); run != nullptr;
          run = BlockList::Next(run)) {
       const size_t skip = SkipToAlign(run, alignment);
-      if (skip + granules <= length) return Cut(run, skip, granules);
+      if (skip + granules <= length) return TakePart(run, skip, granules);
     }
   }
   return nullptr;
@@ -87,14 +104,16 @@ bool FreeRuns::TakeAt(BlockHeader* first, size_t granules) {
   if (first->status != BlockStatus::kFree || first->granules < granules) {
     return false;
   }
-  Cut(first, 0, granules);
+  TakePart(first, 0, granules);
   return true;
 }
 
-size_t FreeRuns::TakeTop(ArenaHeader* arena) {
+void FreeRuns::TakeTop(ArenaHeader* arena, size_t granules) {
   const size_t length = LengthBelow(arena, arena->limit);
-  if (length > 0) Remove(arena->Header(arena->limit - length));
-  return length;
+  BlockHeader* first = arena->Header(arena->limit - length);
+  Remove(first);
+  if (granules < length) Insert(first, length - granules);
+  DropPurgeable(arena, arena->limit - granules, granules);
 }
 
 void FreeRuns::Give(BlockHeader* first, size_t granules) {
@@ -102,6 +121,7 @@ void FreeRuns::Give(BlockHeader* first, size_t granules) {
   const size_t granule = GranuleOf(first);
   MEMALLOC_CHECK(
       granule > 0 && granules > 0 && granule + granules <= arena->limit, first);
+  AddPurgeable(arena, granule, granules);
   first->status = BlockStatus::kFree;
   BlockHeader* next = first + granules;
   if (granule + granules < arena->limit && next->status == BlockStatus::kFree) {

@@ -4,7 +4,9 @@
 // A run never leaves its arena, so its length is below 256 and one list for
 // each length, with a bitmap of the non-empty ones, is an exact best fit.
 // Invariants: no two free runs touch; the first and the last header of a run
-// have status kFree and its length. Guarded by the central lock.
+// have status kFree and its length. Which free granules are dirty, and which of
+// these lie idle, is noted beside (FreeGranules): taking a granule clears both.
+// Guarded by the central lock.
 
 #ifndef MEMALLOC_HEAP_FREE_RUNS_H_
 #define MEMALLOC_HEAP_FREE_RUNS_H_
@@ -32,9 +34,12 @@ class FreeRuns {
   // free run.
   bool TakeAt(BlockHeader* first, size_t granules);
 
-  // Takes the run that ends at the arena's limit; its length, 0 if there is
-  // none.
-  size_t TakeTop(ArenaHeader* arena);
+  // Takes a part of the free run at `first`.
+  BlockHeader* TakePart(BlockHeader* first, size_t skip, size_t granules);
+
+  // Takes `granules` granules off the end of the run that ends at the arena's
+  // limit, which has as many.
+  void TakeTop(ArenaHeader* arena, size_t granules);
 
   // Makes granules free that are in no run, and joins them with their free
   // neighbours. All of the arena up to its limit must be described.
@@ -45,6 +50,8 @@ class FreeRuns {
   static size_t LengthBelow(ArenaHeader* arena, size_t granule);
 
   size_t total_granules() const { return total_granules_; }
+  // Those of them that are dirty.
+  size_t purgeable_granules() const { return purgeable_granules_; }
 
   // For the walkers: the first run of each length.
   const BlockList& OfLength(size_t granules) const { return runs_[granules]; }
@@ -53,15 +60,17 @@ class FreeRuns {
   void Insert(BlockHeader* first, size_t granules);
   void Remove(BlockHeader* first);
 
+  // Keeps count of dirty granules that become free, or are taken.
+  void AddPurgeable(ArenaHeader* arena, size_t granule, size_t count);
+  void DropPurgeable(ArenaHeader* arena, size_t granule, size_t count);
+
   // Shortest length >= granules that has a run; 0 if none.
   size_t ShortestFrom(size_t granules) const;
-
-  // Cuts [first + skip, + granules) out of the run at `first`.
-  BlockHeader* Cut(BlockHeader* first, size_t skip, size_t granules);
 
   BlockList runs_[kGranulesPerArena];
   uint64_t non_empty_[kGranulesPerArena / 64] = {};
   size_t total_granules_ = 0;
+  size_t purgeable_granules_ = 0;
 };
 
 // Describes a block in use to its neighbours: its length in the first header

@@ -151,6 +151,7 @@ void CentralHeap::ExtendArena(ArenaHeader* arena, size_t limit) {
   const size_t first = arena->limit;
   arena->limit = static_cast<uint16_t>(limit);
   backed_granules_ += limit - first;
+  has_grown_ = true;
   runs_.Give(arena->Header(first), limit - first);
 }
 

@@ -82,7 +82,7 @@ void CentralHeap::FreeHuge(BlockHeader* block) {
   {
     const LockHolder holder(lock_);
     Delist(arena);
-    limit = HugeCacheLimit();
+    limit = PurgesAtOnce() ? 0 : HugeCacheLimit();
   }
   CacheOrDrop(arena, limit);
 }
@@ -95,7 +95,7 @@ void CentralHeap::CacheOrDrop(ArenaHeader* arena, size_t limit) {
     const LockHolder holder(lock_);
     // Only blocks in the usual place: they can be resized.
     is_cached = arena->huge.start - arena->Start() == kGranuleSize &&
-                huge_cache_.Put(arena, limit);
+                huge_cache_.Put(arena, limit, os::NowMilliseconds());
   }
   if (!is_cached) DropHugeMapping(arena);
   TrimHugeCache(limit);
@@ -136,17 +136,46 @@ void* CentralHeap::ResizeHuge(BlockHeader* block, size_t size) {
 bool CentralHeap::CutHugeBlocks() {
   bool any = false;
   for (ArenaHeader* arena = huge_; arena != nullptr; arena = arena->next) {
-    const size_t spare = arena->huge.mapped - arena->huge.bytes;
-    if (spare == 0) continue;
-    const size_t before = HugeMappingGranules(arena);
-    CutHugeMapping(arena, arena->huge.bytes);
-    const size_t cut = before - HugeMappingGranules(arena);
-    huge_granules_ -= cut;
-    used_granules_ -= cut;
-    huge_spare_ -= spare;
-    any = true;
+    any |= CutHugeBlock(arena);
   }
   return any;
+}
+
+bool CentralHeap::CutHugeBlock(ArenaHeader* arena) {
+  const size_t spare = arena->huge.mapped - arena->huge.bytes;
+  if (spare == 0) return false;
+  const size_t before = HugeMappingGranules(arena);
+  CutHugeMapping(arena, arena->huge.bytes);
+  const size_t cut = before - HugeMappingGranules(arena);
+  huge_granules_ -= cut;
+  used_granules_ -= cut;
+  huge_spare_ -= spare;
+  return true;
+}
+
+// Gives back cached mappings and spare pages that nobody wanted since `delay`
+// milliseconds before `now`.
+void CentralHeap::GiveBackIdleHuge(uint64_t now, uint64_t delay) {
+  for (;;) {
+    ArenaHeader* cached;
+    {
+      const LockHolder holder(lock_);
+      cached = huge_cache_.TakeIdle(now, delay);
+    }
+    if (cached == nullptr) break;
+    DropHugeMapping(cached);
+  }
+  // One block each time that the lock is held: the kernel needs a while.
+  bool more = true;
+  while (more) {
+    more = false;
+    const LockHolder holder(lock_);
+    if (huge_spare_ == 0) return;
+    for (ArenaHeader* arena = huge_; arena != nullptr && !more;
+         arena = arena->next) {
+      more = now >= arena->huge.since + delay && CutHugeBlock(arena);
+    }
+  }
 }
 
 void CentralHeap::Enlist(ArenaHeader* arena) {
@@ -154,6 +183,7 @@ void CentralHeap::Enlist(ArenaHeader* arena) {
   CountBlock(granules);
   huge_granules_ += granules;
   huge_spare_ += arena->huge.mapped - arena->huge.bytes;
+  arena->huge.since = os::NowMilliseconds();
   arena->prev = nullptr;
   arena->next = huge_;
   if (huge_ != nullptr) huge_->prev = arena;

@@ -37,10 +37,12 @@ class HugeCache {
     return best == kEntries ? nullptr : Remove(best);
   }
 
-  // Adds a mapping as the newest, if its size is within `limit` bytes.
-  bool Put(ArenaHeader* arena, size_t limit) {
+  // Adds a mapping as the newest, if its size is within `limit` bytes. `now` in
+  // milliseconds, here and below.
+  bool Put(ArenaHeader* arena, size_t limit, uint64_t now) {
     if (arena->huge.mapped > limit || count_ == kEntries) return false;
     arena->huge.bytes = 0;
+    arena->huge.since = now;
     entries_[count_++] = arena;
     bytes_ += arena->huge.mapped;
     return true;
@@ -51,6 +53,13 @@ class HugeCache {
   ArenaHeader* TakeExcess(size_t limit) {
     const bool is_excess = bytes_ > limit || count_ == kEntries;
     return is_excess && count_ > 0 ? Remove(0) : nullptr;
+  }
+
+  // Takes out the oldest mapping if it has been here since `delay` before
+  // `now`; null otherwise.
+  ArenaHeader* TakeIdle(uint64_t now, uint64_t delay) {
+    const bool is_idle = count_ > 0 && now >= entries_[0]->huge.since + delay;
+    return is_idle ? Remove(0) : nullptr;
   }
 
   // Whether the address lies in one of the mappings.

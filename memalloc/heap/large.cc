@@ -35,21 +35,21 @@ void* CentralHeap::TryAllocateLarge(size_t size, size_t alignment, bool zero,
                                     ThreadHeap** parked) {
   const size_t granules = GranulesFor(size);
   BlockHeader* block;
-  ArenaHeader before;  // what was dirty before the block was taken
+  GranuleBits before;  // what was dirty before the block was taken
   {
     const LockHolder holder(lock_);
     block = TakeRun(granules, alignment, parked);
     if (block == nullptr) return nullptr;
     DescribeLarge(block, granules);
     ArenaHeader* arena = ArenaHeaderOf(block);
-    memcpy(before.dirty, arena->dirty, sizeof(before.dirty));
-    arena->SetDirty(GranuleOf(block), granules);
+    before = arena->dirty;
+    arena->dirty.Set(GranuleOf(block), granules);
   }
   const uintptr_t start = BlockStart(block);
   if (zero) {
     const size_t first = GranuleOf(block);
     for (size_t i = 0; i < granules; ++i) {
-      if (!before.IsDirty(first + i)) continue;
+      if (!before.Has(first + i)) continue;
       memset(reinterpret_cast<void*>(start + i * kGranuleSize), 0,
              kGranuleSize);
     }
@@ -58,22 +58,27 @@ void* CentralHeap::TryAllocateLarge(size_t size, size_t alignment, bool zero,
 }
 
 void CentralHeap::FreeLarge(BlockHeader* block) {
+  const bool purged = PurgesAtOnce() && PurgeBlock(block, block->granules);
   const LockHolder holder(lock_);
+  if (purged) CountPurge(block, block->granules);
   GiveRun(block, block->granules);
 }
 
 bool CentralHeap::ResizeLarge(BlockHeader* block, size_t size) {
   const size_t granules = GranulesFor(size);
-  const LockHolder holder(lock_);
   const size_t old = block->granules;
+  const bool purged = granules < old && PurgesAtOnce() &&
+                      PurgeBlock(block + granules, old - granules);
+  const LockHolder holder(lock_);
   if (granules < old) {
+    if (purged) CountPurge(block + granules, old - granules);
     DescribeLarge(block, granules);
     used_granules_ -= old - granules;
     runs_.Give(block + granules, old - granules);
   } else if (granules > old) {
     const size_t more = granules - old;
     if (!TakeBehind(block, more)) return false;
-    ArenaHeaderOf(block)->SetDirty(GranuleOf(block) + old, more);
+    ArenaHeaderOf(block)->dirty.Set(GranuleOf(block) + old, more);
     DescribeLarge(block, granules);
     used_granules_ += more;
     peak_granules_ = Max(peak_granules_, used_granules_);

@@ -83,7 +83,9 @@ FreeCell* CentralHeap::AllocateCell(SizeClass size_class) {
   for (;;) {
     ThreadHeap* parked = nullptr;
     FreeCell* cell = TryAllocateCell(size_class, &parked);
-    if (cell != nullptr || !MakeRoom(parked)) return cell;
+    if (cell == nullptr && MakeRoom(parked)) continue;
+    LookAtClock();
+    return cell;
   }
 }
 

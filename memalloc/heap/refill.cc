@@ -58,9 +58,16 @@ void* ThreadHeap::AllocateSlow(ThreadHeap* heap, SizeClass size_class) {
 
 bool ThreadHeap::Refill(SizeClass size_class) {
   DrainInbox();
+  idle_classes_[size_class / 64] &= ~(uint64_t{1} << size_class % 64);
   BlockHeader* block = current_[size_class];
   if (block != nullptr) {
-    if (TakeFreeList(block) || Carve(block)) return true;
+    if (TakeFreeList(block) || Carve(block)) {
+      if (--refills_to_look_ == 0) {
+        refills_to_look_ = kRefillsToLook;
+        PassSlowPath();
+      }
+      return true;
+    }
     Detach(block);
     current_[size_class] = nullptr;
   }
@@ -70,7 +77,9 @@ bool ThreadHeap::Refill(SizeClass size_class) {
   keys_[size_class] = block->link_key;
   block->place = BlockPlace::kCurrent;
   block->ExpectFrees(kNoCountdown);
-  return TakeFreeList(block) || Carve(block);
+  if (!TakeFreeList(block) && !Carve(block)) return false;
+  PassSlowPath();
+  return true;
 }
 
 BlockHeader* ThreadHeap::NextBlock(SizeClass size_class) {

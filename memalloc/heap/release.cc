@@ -16,6 +16,10 @@ uint32_t WakeCount(const BlockHeader* block) {
   return Max(1U, block->capacity / 8U);
 }
 
+// Partial blocks of a class that are looked at in a tick: of thousands each
+// would cost a cache miss. What is empty is mostly in front.
+constexpr size_t kPartialsAtTick = 16;
+
 }  // namespace
 
 void ThreadHeap::Claim(BlockHeader* block) {
@@ -75,31 +79,60 @@ void ThreadHeap::Retire(BlockHeader* block) {
   partial.Remove(block);
   g_central_heap.ReleaseSmallBlock(block);
   DrainInbox();
+  // Not PassSlowPath: somewhere above the heap may be in the middle of things.
+  g_central_heap.LookAtClock();
 }
 
 bool ThreadHeap::ReleaseEmptyBlocks() {
   bool any = false;
   Flush();
   for (unsigned c = 0; c < kNumSizeClasses; ++c) {
-    BlockHeader* block = current_[c];
-    if (block != nullptr) {
-      EmptyBin(block);
-      if (block->UsedCells() == 0) {
-        current_[c] = nullptr;
-        g_central_heap.ReleaseSmallBlock(block);
-        any = true;
-      }
-    }
-    BlockHeader* next;
-    for (block = partial_[c].first(); block != nullptr; block = next) {
-      next = BlockList::Next(block);
-      if (block->UsedCells() != 0) continue;
-      partial_[c].Remove(block);
-      g_central_heap.ReleaseSmallBlock(block);
-      any = true;
-    }
+    const auto size_class = static_cast<SizeClass>(c);
+    any |= ReleaseEmptyCurrent(size_class);
+    any |= ReleaseEmptyPartial(size_class, SIZE_MAX);
   }
   return any;
+}
+
+bool ThreadHeap::ReleaseEmptyCurrent(SizeClass size_class) {
+  BlockHeader* block = current_[size_class];
+  if (block == nullptr) return false;
+  EmptyBin(block);
+  if (block->UsedCells() != 0) return false;
+  current_[size_class] = nullptr;
+  g_central_heap.ReleaseSmallBlock(block);
+  return true;
+}
+
+// Looks at the first `looks` partial blocks of the class.
+bool ThreadHeap::ReleaseEmptyPartial(SizeClass size_class, size_t looks) {
+  bool any = false;
+  BlockHeader* next;
+  for (BlockHeader* block = partial_[size_class].first();
+       block != nullptr && looks > 0; block = next, --looks) {
+    next = BlockList::Next(block);
+    if (block->UsedCells() != 0) continue;
+    partial_[size_class].Remove(block);
+    g_central_heap.ReleaseSmallBlock(block);
+    any = true;
+  }
+  return any;
+}
+
+void ThreadHeap::FollowTicks() {
+  const uint32_t ticks = g_central_heap.ticks();
+  if (seen_ticks_ == ticks) return;
+  seen_ticks_ = ticks;
+  Flush();
+  for (unsigned c = 0; c < kNumSizeClasses; ++c) {
+    const uint64_t bit = uint64_t{1} << c % 64;
+    if ((idle_classes_[c / 64] & bit) != 0) {
+      const auto size_class = static_cast<SizeClass>(c);
+      ReleaseEmptyCurrent(size_class);
+      ReleaseEmptyPartial(size_class, kPartialsAtTick);
+    }
+    idle_classes_[c / 64] |= bit;
+  }
 }
 
 }  // namespace memalloc

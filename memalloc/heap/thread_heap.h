@@ -111,6 +111,11 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   // there was any.
   bool ReleaseEmptyBlocks();
 
+  // If there was a tick since the last call, sends what is to go elsewhere and
+  // gives back empty blocks of classes that were not refilled meanwhile. Called
+  // where nothing of this heap is being worked on.
+  void FollowTicks();
+
  private:
   friend class CentralHeap;
 
@@ -153,7 +158,13 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   void Detach(BlockHeader* block);
   void EmptyBin(BlockHeader* current);
 
+  // The clock is looked at whenever a bin gets another block, and at each of
+  // so many other refills.
+  static constexpr uint32_t kRefillsToLook = 64;
+
   // release.cc
+  bool ReleaseEmptyCurrent(SizeClass size_class);
+  bool ReleaseEmptyPartial(SizeClass size_class, size_t looks);
   MEMALLOC_SLOW void OnCountdown(BlockHeader* block) noexcept;
   void Claim(BlockHeader* block);
   void AddPartial(BlockHeader* block);
@@ -188,9 +199,15 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   Outbox outboxes_[kOutboxes];
   bool draining_ = false;
 
+  uint32_t refills_to_look_ = kRefillsToLook;
+  uint32_t seen_ticks_ = 0;
+  // A bit for each class that was not refilled since the last tick.
+  uint64_t idle_classes_[(kNumSizeClasses + 63) / 64] = {};
+
   // Guarded by the central lock. A thread works on the heap: its own, or one
   // that empties it.
   bool in_use_ = false;
+  bool is_idle_ = false;             // was parked at the last tick
   ThreadHeap* next_ = nullptr;       // all heaps made
   ThreadHeap* next_free_ = nullptr;  // parked or idle ones
 
@@ -222,6 +239,9 @@ extern MEMALLOC_HIDDEN MEMALLOC_TLS ThreadHeap* t_heap;
 // short: then null. Defined by the runtime layer, which knows when threads
 // end.
 ThreadHeap* AttachThread();
+
+// Looks at the clock for the running thread, whose heap nobody works on.
+MEMALLOC_SLOW void PassSlowPath();
 
 }  // namespace memalloc
 

@@ -20,10 +20,15 @@ constexpr uint32_t kMaxParked = 8;
 }  // namespace
 
 ThreadHeap* CentralHeap::TakeParkedHeap() {
-  ThreadHeap* heap = parked_heaps_;
   // In a child whose handler has yet to run their inboxes may be torn.
-  if (heap == nullptr || HoldsAllForFork()) return nullptr;
-  parked_heaps_ = heap->next_free_;
+  if (parked_heaps_ == nullptr || HoldsAllForFork()) return nullptr;
+  return Unpark(&parked_heaps_);
+}
+
+// Takes the heap that `link` leads to out of the parked ones.
+ThreadHeap* CentralHeap::Unpark(ThreadHeap** link) {
+  ThreadHeap* heap = *link;
+  *link = heap->next_free_;
   --parked_count_;
   heap->in_use_ = true;
   return heap;
@@ -52,7 +57,7 @@ ThreadHeap* CentralHeap::TryAcquireThreadHeap(ThreadHeap** parked) {
       BlockHeader* run = TakeRun(1, kGranuleSize, parked);
       if (run == nullptr) return nullptr;
       run->status = BlockStatus::kMetadata;
-      ArenaHeaderOf(run)->SetDirty(GranuleOf(run), 1);
+      ArenaHeaderOf(run)->dirty.Set(GranuleOf(run), 1);
       metadata_ = BlockStart(run);
       metadata_end_ = metadata_ + kGranuleSize;
     }
@@ -67,17 +72,20 @@ ThreadHeap* CentralHeap::TryAcquireThreadHeap(ThreadHeap** parked) {
 
 void CentralHeap::ReturnThreadHeap(ThreadHeap* heap) {
   heap->Flush();
-  {
-    const LockHolder holder(lock_);
-    if (parked_count_ < kMaxParked) {
-      heap->in_use_ = false;
-      ++parked_count_;
-      heap->next_free_ = parked_heaps_;
-      parked_heaps_ = heap;
-      return;
-    }
-  }
-  EmptyThreadHeap(heap);
+  if (!Park(heap)) EmptyThreadHeap(heap);
+  LookAtClock();
+}
+
+// False if so many are parked that one more is too many.
+bool CentralHeap::Park(ThreadHeap* heap) {
+  const LockHolder holder(lock_);
+  if (parked_count_ == kMaxParked) return false;
+  heap->in_use_ = false;
+  heap->is_idle_ = false;
+  ++parked_count_;
+  heap->next_free_ = parked_heaps_;
+  parked_heaps_ = heap;
+  return true;
 }
 
 // Gives up all blocks of a heap that is in no list, and makes it idle.
@@ -130,11 +138,54 @@ bool CentralHeap::EmptyParkedHeaps() {
   }
 }
 
+// At a tick: empties heaps that have been parked since the one before.
+void CentralHeap::EmptyIdleHeaps() {
+  for (;;) {
+    ThreadHeap* idle = nullptr;
+    {
+      const LockHolder holder(lock_);
+      ThreadHeap** link = &parked_heaps_;
+      while (*link != nullptr && !(*link)->is_idle_) {
+        link = &(*link)->next_free_;
+      }
+      if (*link != nullptr) idle = Unpark(link);
+    }
+    if (idle == nullptr) break;
+    EmptyThreadHeap(idle);
+  }
+  const LockHolder holder(lock_);
+  for (ThreadHeap* heap = parked_heaps_; heap != nullptr;
+       heap = heap->next_free_) {
+    heap->is_idle_ = true;
+  }
+}
+
+// A batch that another thread has out is waited for: the child would miss it.
+// The running thread's own (it was interrupted by a signal, whose handler
+// forks) stays out, in the child too, where that thread goes on with it.
+void CentralHeap::PrepareFork() {
+  const bool in_purge = !purge_lock_.AcquireUnlessHeld();
+  lock_.Acquire();
+  if (!HoldsAllForFork()) fork_in_purge_ = in_purge;
+  ++t_forks_under_way;
+}
+
+void CentralHeap::AfterForkInParent() {
+  --t_forks_under_way;
+  const bool in_purge = fork_in_purge_;
+  lock_.Release();
+  if (!in_purge) purge_lock_.Release();
+}
+
 void CentralHeap::AfterForkInChild(ThreadHeap* survivor, bool had_threads) {
   const unsigned outer_forks = t_forks_under_way - 1;
   t_forks_under_way = 0;
   lock_.ReinitialiseInChild();
+  purge_lock_.ReinitialiseInChild();
+  if (outer_forks > 0 || fork_in_purge_) purge_lock_.Acquire();
   if (outer_forks > 0) lock_.Acquire();
+  // Whoever was looking for idle granules is not here any more.
+  if (!fork_in_purge_) purge_cursor_ = nullptr;
   t_forks_under_way = outer_forks;
   bool others = false;
   for (ThreadHeap* heap = heaps_; heap != nullptr; heap = heap->next_) {

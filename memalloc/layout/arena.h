@@ -13,8 +13,16 @@
 
 #include "memalloc/layout/block_header.h"
 #include "memalloc/layout/constants.h"
+#include "memalloc/layout/granule_bits.h"
 
 namespace memalloc {
+
+// What else is known of an arena's free granules. It stands behind the table,
+// whose first record is full.
+struct alignas(MEMALLOC_CACHE_LINE) FreeGranules {
+  GranuleBits purgeable;  // free and dirty
+  GranuleBits idle;       // of these, not touched since the last tick
+};
 
 enum class ArenaKind : uint8_t {
   kBreak,   // cut from the program break
@@ -34,11 +42,12 @@ struct alignas(MEMALLOC_CACHE_LINE) ArenaHeader {
     uintptr_t start;  // what malloc returned
     size_t bytes;     // from there on; 0 while the mapping is cached
     size_t mapped;    // from there on: the block, and pages to spare behind it
+    uint64_t since;   // when it was listed or cached, in milliseconds
   };
   union {
     // One bit for each granule that may hold something else than zero; clear
     // means that the kernel gave it and nobody used it yet.
-    uint64_t dirty[kGranulesPerArena / 64];
+    GranuleBits dirty;
     HugeBlock huge;  // kHuge
   };
 
@@ -48,27 +57,24 @@ struct alignas(MEMALLOC_CACHE_LINE) ArenaHeader {
     return reinterpret_cast<BlockHeader*>(this) + granule;
   }
 
+  // Not of kHuge. A page that is first touched when a dirty granule is free.
+  FreeGranules* Free() {
+    const uintptr_t table = reinterpret_cast<uintptr_t>(this) - Start();
+    const uintptr_t behind = (table + kTableSize) % kGranuleSize;
+    return reinterpret_cast<FreeGranules*>(Start() + behind);
+  }
+
   // kHuge: whether the address lies in the mapping.
   bool HasHuge(uintptr_t address) const {
     return address >= Start() && address < huge.start + huge.mapped;
   }
 
-  bool IsDirty(size_t granule) const {
-    return (dirty[granule / 64] >> granule % 64 & 1) != 0;
-  }
-  void ClearDirty(size_t granule, size_t count) {
-    for (size_t g = granule; g < granule + count; ++g) {
-      dirty[g / 64] &= ~(uint64_t{1} << g % 64);
-    }
-  }
-  void SetDirty(size_t granule, size_t count) {
-    for (size_t g = granule; g < granule + count; ++g) {
-      dirty[g / 64] |= uint64_t{1} << g % 64;
-    }
-  }
+ private:
+  static constexpr size_t kTableSize = kGranulesPerArena * sizeof(BlockHeader);
 };
 
 static_assert(sizeof(ArenaHeader) == sizeof(BlockHeader));
+static_assert(sizeof(FreeGranules) == MEMALLOC_CACHE_LINE);
 static_assert(offsetof(ArenaHeader, status) == offsetof(BlockHeader, status));
 
 MEMALLOC_FAST ArenaHeader* ArenaHeaderAt(uintptr_t arena) {

@@ -34,6 +34,7 @@ enum class BlockStatus : uint8_t {
   kNone = 0,    // never used, or inside a block
   kForeign,     // memory of somebody else inside our arena
   kFree,        // the first or last granule of a free run
+  kPurging,     // a free run whose pages are being given back
   kInside,      // a later granule of a block; `offset` leads to the first
   kSmall,       // cells of one size class
   kLarge,       // one allocation of whole granules

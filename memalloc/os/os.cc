@@ -10,6 +10,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "memalloc/base/check.h"
@@ -108,6 +109,12 @@ bool IsWhole(uintptr_t start, size_t bytes) {
   return madvise(ToPointer(start), bytes, MADV_NORMAL) == 0;
 }
 
+bool Purge(uintptr_t start, size_t bytes) {
+  // Not MADV_FREE: its pages count as the process's until memory is short.
+  const ErrnoGuard guard;
+  return madvise(ToPointer(start), bytes, MADV_DONTNEED) == 0;
+}
+
 void Unmap(uintptr_t start, size_t bytes) {
   const ErrnoGuard guard;
   munmap(ToPointer(start), bytes);
@@ -148,6 +155,15 @@ ResidentSize GetResidentSize() {
   size.now = pages * PageSize();
   if (size.peak < size.now) size.peak = size.now;
   return size;
+}
+
+uint64_t NowMilliseconds() {
+  // Read without a system call (vdso).
+  const ErrnoGuard guard;
+  struct timespec now;
+  if (clock_gettime(CLOCK_MONOTONIC_COARSE, &now) != 0) return 0;
+  return static_cast<uint64_t>(now.tv_sec) * 1000 +
+         static_cast<uint64_t>(now.tv_nsec) / 1000000;
 }
 
 int ProcessId() { return getpid(); }

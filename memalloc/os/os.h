@@ -54,6 +54,11 @@ bool Commit(uintptr_t start, size_t bytes);
 // a hole that others have filled exactly since looks whole too.
 bool IsWhole(uintptr_t start, size_t bytes);
 
+// Gives the pages of the range back and keeps the range: what is read there
+// next is zero. It must be the caller's, of the break or committed. False, with
+// all as it was, if the kernel refuses (locked memory).
+bool Purge(uintptr_t start, size_t bytes);
+
 // Gives back a mapping or a part of one.
 void Unmap(uintptr_t start, size_t bytes);
 
@@ -72,6 +77,9 @@ struct ResidentSize {
   uint64_t peak;
 };
 ResidentSize GetResidentSize();
+
+// Milliseconds of a clock that never goes back; not exact to a few of them.
+uint64_t NowMilliseconds();
 
 int ProcessId();
 const char* ProgramName();  // "" before libc knows it

@@ -112,11 +112,12 @@ TEST(BlockHeader, CountsFreeCells) {
 
 TEST(ArenaHeader, RemembersDirtyGranules) {
   ArenaHeader arena = {};
-  for (size_t g = 0; g < kGranulesPerArena; ++g) ASSERT_FALSE(arena.IsDirty(g));
-  arena.SetDirty(62, 4);
-  arena.SetDirty(kGranulesPerArena - 1, 1);
+  for (size_t g = 0; g < kGranulesPerArena; ++g)
+    ASSERT_FALSE(arena.dirty.Has(g));
+  arena.dirty.Set(62, 4);
+  arena.dirty.Set(kGranulesPerArena - 1, 1);
   for (size_t g = 0; g < kGranulesPerArena; ++g) {
-    ASSERT_EQ(arena.IsDirty(g),
+    ASSERT_EQ(arena.dirty.Has(g),
               (g >= 62 && g < 66) || g == kGranulesPerArena - 1)
         << "granule " << g;
   }

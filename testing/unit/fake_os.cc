@@ -87,7 +87,7 @@ uintptr_t RaiseBreak(State& state, size_t bytes) {
 const char* Name(Call call) {
   static constexpr const char* kNames[kNumCalls] = {
       "CurrentBreak", "GrowBreak",    "LowerBreak", "Reserve",
-      "Commit",       "RemapInPlace", "RemapTo"};
+      "Commit",       "RemapInPlace", "RemapTo",    "Purge"};
   return kNames[static_cast<size_t>(call)];
 }
 
@@ -150,6 +150,12 @@ void EndShortage() {
   state.memory_limit = SIZE_MAX;
 }
 
+void PassTime(uint64_t milliseconds) {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  state.now += milliseconds;
+}
+
 uintptr_t ForeignSbrk(size_t bytes) {
   State& state = TheState();
   const StateLock lock(state.mutex);
@@ -202,6 +208,12 @@ size_t CountAll() {
   State& state = TheState();
   const StateLock lock(state.mutex);
   return state.count_all;
+}
+
+size_t PurgedBytes() {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  return state.purged_bytes;
 }
 
 uintptr_t BreakNow() {

@@ -32,8 +32,9 @@ enum class Call {
   kCommit,
   kRemapInPlace,
   kRemapTo,
+  kPurge,
 };
-inline constexpr int kNumCalls = 7;
+inline constexpr int kNumCalls = 8;
 const char* Name(Call call);
 
 // ---- before the core's first call ----
@@ -73,6 +74,11 @@ void LimitMemory(size_t bytes);
 // Calls work again and limits are lifted.
 void EndShortage();
 
+// ---- time ----
+
+// The clock stands still but for this.
+void PassTime(uint64_t milliseconds);
+
 // ---- other parts of the program ----
 
 // Another part of the program raises the break and fills what it got. Returns
@@ -98,6 +104,9 @@ void After(Call call, std::function<void()> action);
 size_t Count(Call call);
 // Calls of all kinds that can fail.
 size_t CountAll();
+
+// Bytes of all calls of Purge that were not refused.
+size_t PurgedBytes();
 
 uintptr_t BreakNow();
 // Bytes of mappings, with access or without.

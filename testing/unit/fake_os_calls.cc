@@ -215,6 +215,28 @@ bool IsWhole(uintptr_t start, size_t bytes) {
          !state.mappings.Has(start, bytes, PageState::kLost);
 }
 
+bool Purge(uintptr_t start, size_t bytes) {
+  Entry entry(Call::kPurge);
+  State& state = entry.state();
+  fake_os::CheckPages(state, "odd purge", start, bytes);
+  const bool is_of_break =
+      start >= state.break_start && start + bytes <= state.break_now;
+  if (!is_of_break && !state.mappings.Is(start, bytes, PageState::kCommitted)) {
+    fake_os::Complain("purges what is not its own", start, bytes);
+  }
+  for (const State::Foreign& f : state.foreign) {
+    if (f.start < start + bytes && start < f.start + f.bytes) {
+      fake_os::Complain("purges others' memory", start, bytes);
+    }
+  }
+  if (entry.refused()) return false;
+  if (madvise(reinterpret_cast<void*>(start), bytes, MADV_DONTNEED) != 0) {
+    fake_os::Complain("the real madvise failed", start, bytes);
+  }
+  state.purged_bytes += bytes;
+  return true;
+}
+
 void Unmap(uintptr_t start, size_t bytes) {
   State& state = TheState();
   const StateLock lock(state.mutex);
@@ -280,6 +302,12 @@ bool RemapTo(uintptr_t start, size_t old_bytes, size_t new_bytes,
 }
 
 ResidentSize GetResidentSize() { return {1000, 2000}; }
+
+uint64_t NowMilliseconds() {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  return state.now;
+}
 
 int ProcessId() { return 4711; }
 

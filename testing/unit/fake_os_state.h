@@ -62,6 +62,8 @@ struct State {
   size_t count_all = 0;
   Failures any_failure;
   bool has_failed = false;
+  size_t purged_bytes = 0;
+  uint64_t now = 1000000;
   Actions before;
   Actions after;
 
