@@ -19,7 +19,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from typing import Dict, Iterable
+from typing import Dict, Iterable, List
 
 from testing.memory import budget
 
@@ -166,7 +166,7 @@ class RedisTest(budget.BudgetTest):
         is_ours = name == budget.MEMALLOC
         self.assertEqual(is_ours, budget.memalloc_so() in maps)
 
-    def _run(self, names: Iterable[str], keys: int) -> Dict[str, budget.Figures]:
+    def _run(self, names: List[str], keys: int) -> Dict[str, budget.Figures]:
         paths = {name: os.path.join(self._dir, name) for name in names}
         servers = {name: self._start(name, paths[name]) for name in names}
         clients = {name: Client(paths[name]) for name in names}
@@ -193,7 +193,7 @@ class RedisTest(budget.BudgetTest):
             self.skip("redis-server: apt-get install redis-server")
         if not budget.installed(["jemalloc"]):
             self.skip(budget.find("jemalloc")[1])
-        keys = int(os.environ.get("SERVER_KEYS", "100000"))
+        keys = int(os.environ["SERVER_KEYS"])
         names = [budget.MEMALLOC, "jemalloc"]
         names += [n for n in budget.peers_for_the_record() if n not in names]
         runs = self._run(names, keys)

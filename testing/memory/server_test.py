@@ -16,7 +16,7 @@ class ServerTest(budget.BudgetTest):
     def test_model(self):
         if not budget.installed(["jemalloc"]):
             self.skip(budget.find("jemalloc")[1])
-        keys = os.environ.get("SERVER_KEYS", "200000")
+        keys = os.environ["SERVER_KEYS"]
         names = [budget.MEMALLOC, "jemalloc"]
         names += [n for n in budget.peers_for_the_record() if n not in names]
         runs = {name: self.measure(name, keys, _ROUNDS) for name in names}
