@@ -1,9 +1,10 @@
 // Allocates 1 GiB in blocks of 100 bytes to 64 KiB, frees all of it, and shows
 // how much memory the process keeps.
 //
-//   give_back trim WHO            then asks for it by malloc_trim
-//   give_back activity WHO SECONDS  then goes on with small objects, until RSS
-//                                 is near the start or SECONDS are over
+//   give_back trim WHO MIB SECONDS       then asks for it by malloc_trim
+//   give_back activity WHO MIB SECONDS   then goes on with small objects, until
+//                                 RSS is at most MIB above the start, or
+//                                 SECONDS are over
 //
 // WHO allocates and frees: "main"; "idle", a thread that sleeps from then on;
 // "ended", a thread that is gone.
@@ -24,8 +25,6 @@ constexpr size_t kBytes = 1024 * kMiB;
 constexpr size_t kSmallest = 100;
 constexpr size_t kLargest = 64 * kKiB;
 constexpr size_t kMaxBlocks = 400'000;
-// What counts as "back at the start"; the test asserts the same.
-constexpr size_t kNear = 8 * kMiB;
 
 void** g_blocks;
 sem_t g_freed;
@@ -61,15 +60,17 @@ void RunThread(bool sleeps) {
   if (!sleeps) pthread_join(thread, nullptr);
 }
 
-// Works until RSS is near `start`, or the time is over.
-void BeActive(size_t start, double seconds) {
+// Works until RSS is at most `goal`, or the time is over.
+void BeActive(size_t goal, double seconds) {
   const double begin = Now();
-  while (ResidentBytes() > start + kNear && Now() - begin < seconds) Work(0.02);
+  while (ResidentBytes() > goal && Now() - begin < seconds) Work(0.02);
   Report("milliseconds", static_cast<uint64_t>((Now() - begin) * 1000));
 }
 
 int Main(int argc, char** argv) {
-  if (argc < 3) Die("usage: give_back trim|activity main|idle|ended [SECONDS]");
+  if (argc < 5) {
+    Die("usage: give_back trim|activity main|idle|ended MIB SECONDS");
+  }
   ReportAllocator();
   g_blocks = MapArray<void*>(kMaxBlocks);
   const size_t start = ResidentBytes();
@@ -83,7 +84,8 @@ int Main(int argc, char** argv) {
   if (std::strcmp(argv[1], "trim") == 0) {
     Report("trimmed", static_cast<uint64_t>(GiveBack()));
   } else {
-    BeActive(start, argc > 3 ? std::strtod(argv[3], nullptr) : 20);
+    BeActive(start + std::strtoul(argv[3], nullptr, 10) * kMiB,
+             std::strtod(argv[4], nullptr));
   }
   Report("end_rss", ResidentBytes());
   return 0;

@@ -1,7 +1,10 @@
 // A large heap of which all but a few objects are freed, at random: what is
 // left lies scattered over all of it.
 //
-//   survivors OBJECTS KEPT_PER_THOUSAND
+//   survivors OBJECTS KEPT_PER_THOUSAND SECONDS
+//
+// RSS is shown at once, after SECONDS of ordinary work, for allocators that
+// give memory back after a while, and after asking for it.
 
 #include <cstdlib>
 
@@ -10,13 +13,11 @@
 namespace memory {
 namespace {
 
-// Of ordinary work, for allocators that give memory back after a while.
-constexpr double kSeconds = 3;
-
 int Main(int argc, char** argv) {
-  if (argc < 3) Die("usage: survivors OBJECTS KEPT_PER_THOUSAND");
+  if (argc < 4) Die("usage: survivors OBJECTS KEPT_PER_THOUSAND SECONDS");
   const size_t count = std::strtoul(argv[1], nullptr, 10);
   const size_t kept = std::strtoul(argv[2], nullptr, 10);
+  const double seconds = std::strtod(argv[3], nullptr);
   ReportAllocator();
   void** objects = MapArray<void*>(count);
   const size_t start = ResidentBytes();
@@ -46,7 +47,7 @@ int Main(int argc, char** argv) {
   }
   Report("live", live);
   Report("rss", ResidentBytes() - start);
-  Work(kSeconds);
+  Work(seconds);
   Report("active_rss", ResidentBytes() - start);
   GiveBack();
   Report("trimmed_rss", ResidentBytes() - start);
