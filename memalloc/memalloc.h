@@ -61,6 +61,16 @@ struct memalloc_summary {
  * memalloc_check_heap and reads /proc/self/statm. */
 MEMALLOC_API void memalloc_get_summary(struct memalloc_summary* summary);
 
+/* Free memory goes back to the system by itself while the program allocates or
+ * frees now and then, about a second after its last use. For a program that may
+ * do neither for long, this starts a thread that sees to it: 0, or an errno
+ * value. It blocks all signals. Once is enough; a forked child has none and may
+ * start its own. */
+MEMALLOC_API int memalloc_start_background_thread(void);
+
+/* Ends that thread, if it runs, and waits for its end. */
+MEMALLOC_API void memalloc_stop_background_thread(void);
+
 #ifdef __cplusplus
 }
 #endif

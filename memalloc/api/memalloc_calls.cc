@@ -5,6 +5,7 @@
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/memalloc.h"
 #include "memalloc/observe/summary.h"
+#include "memalloc/runtime/runtime.h"
 
 const char* memalloc_version() { return "0.1.0"; }
 
@@ -14,6 +15,12 @@ int memalloc_check_heap() {
   memalloc::g_central_heap.Check(memalloc::t_heap);
   return 1;
 }
+
+int memalloc_start_background_thread() {
+  return memalloc::StartBackgroundThread();
+}
+
+void memalloc_stop_background_thread() { memalloc::StopBackgroundThread(); }
 
 void memalloc_get_summary(struct memalloc_summary* summary) {
   const memalloc::Summary taken = memalloc::TakeSummary();

@@ -104,12 +104,9 @@ void* AllocateSmall(SizeClass size_class) {
 // Above kMaxSmallSize.
 void* AllocateWhole(size_t size, bool zero) {
   if (size > kMaxRequest) return nullptr;
-  void* block = size <= kMaxLargeSize
-                    ? g_central_heap.AllocateLarge(size, kGranuleSize, zero)
-                    : g_central_heap.AllocateHuge(size, kGranuleSize, zero);
-  // Only now: what was just taken does not lie idle.
-  PassSlowPath();
-  return block;
+  return size <= kMaxLargeSize
+             ? g_central_heap.AllocateLarge(size, kGranuleSize, zero)
+             : g_central_heap.AllocateHuge(size, kGranuleSize, zero);
 }
 
 // Whether a block of `old_size` bytes may stay for `size`: large enough, and

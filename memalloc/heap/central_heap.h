@@ -110,8 +110,9 @@ class CentralHeap {
   bool Trim(size_t pad) MEMALLOC_EXCLUDES(lock_);
 
   // Looks whether it is time for a tick, at which memory that lies idle goes
-  // back. Called where no lock is held, by each thread that passes a slow path.
-  void LookAtClock() MEMALLOC_EXCLUDES(lock_);
+  // back. Called where no lock is held, by each thread that passes a slow path;
+  // `mine` is its heap if nothing of that is being worked on, null otherwise.
+  void LookAtClock(ThreadHeap* mine) MEMALLOC_EXCLUDES(lock_);
   // Ticks so far. Of no order with anything else.
   uint32_t ticks() const { return ticks_.load(std::memory_order_relaxed); }
 
@@ -180,7 +181,8 @@ class CentralHeap {
 
   // purge.cc
   class PurgeBatch;
-  void Tick(uint64_t now, uint64_t delay) MEMALLOC_EXCLUDES(lock_);
+  void Tick(uint64_t now, uint64_t delay, ThreadHeap* mine)
+      MEMALLOC_EXCLUDES(lock_);
   void PurgeIdle(bool all) MEMALLOC_EXCLUDES(lock_);
   bool PurgeNextBatch() MEMALLOC_NO_THREAD_SAFETY_ANALYSIS;
   void FillBatch(PurgeBatch* batch) MEMALLOC_REQUIRES(lock_);

@@ -84,7 +84,7 @@ FreeCell* CentralHeap::AllocateCell(SizeClass size_class) {
     ThreadHeap* parked = nullptr;
     FreeCell* cell = TryAllocateCell(size_class, &parked);
     if (cell == nullptr && MakeRoom(parked)) continue;
-    LookAtClock();
+    LookAtClock(/*mine=*/nullptr);
     return cell;
   }
 }

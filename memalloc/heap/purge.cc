@@ -65,11 +65,12 @@ class CentralHeap::PurgeBatch {
 
 void PassSlowPath() {
   if (HoldsAllForFork()) return;
-  g_central_heap.LookAtClock();
-  if (!IsStandIn(t_heap)) t_heap->FollowTicks();
+  ThreadHeap* mine = IsStandIn(t_heap) ? nullptr : t_heap;
+  g_central_heap.LookAtClock(mine);
+  if (mine != nullptr) mine->FollowTicks();
 }
 
-void CentralHeap::LookAtClock() {
+void CentralHeap::LookAtClock(ThreadHeap* mine) {
   const uint64_t delay = GetOption(Option::kPurgeDelay);
   uint64_t last = last_tick_.load(std::memory_order_relaxed);
   const uint64_t now = os::NowMilliseconds();
@@ -80,13 +81,15 @@ void CentralHeap::LookAtClock() {
                                           std::memory_order_relaxed)) {
     return;
   }
-  Tick(now, delay);
+  Tick(now, delay, mine);
 }
 
-void CentralHeap::Tick(uint64_t now, uint64_t delay) {
+void CentralHeap::Tick(uint64_t now, uint64_t delay, ThreadHeap* mine) {
   ticks_.fetch_add(1, std::memory_order_relaxed);
   GiveBackIdleHuge(now, delay);
+  // What these give back is marked below, in this tick.
   EmptyIdleHeaps();
+  if (mine != nullptr) mine->FollowTicks();
   PurgeIdle(/*all=*/delay == 0);
   const LockHolder holder(lock_);
   if (!has_grown_) {

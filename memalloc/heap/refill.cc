@@ -44,6 +44,7 @@ void* ThreadHeap::AllocateSlow(ThreadHeap* heap, SizeClass size_class) {
     heap->bins_[size_class] = const_cast<FreeCell*>(&kNoCell);
     heap->DrainInbox();
     heap->TakeFreeList(heap->current_[size_class]);
+    heap->NoteRefill(size_class);
   } else if (IsInBlock(heap->current_[size_class], next)) {
     heap->bins_[size_class] = CellAt(next);
   } else if (IsInBlock(heap->current_[size_class],
@@ -58,14 +59,10 @@ void* ThreadHeap::AllocateSlow(ThreadHeap* heap, SizeClass size_class) {
 
 bool ThreadHeap::Refill(SizeClass size_class) {
   DrainInbox();
-  idle_classes_[size_class / 64] &= ~(uint64_t{1} << size_class % 64);
   BlockHeader* block = current_[size_class];
   if (block != nullptr) {
     if (TakeFreeList(block) || Carve(block)) {
-      if (--refills_to_look_ == 0) {
-        refills_to_look_ = kRefillsToLook;
-        PassSlowPath();
-      }
+      NoteRefill(size_class);
       return true;
     }
     Detach(block);
@@ -78,8 +75,18 @@ bool ThreadHeap::Refill(SizeClass size_class) {
   block->place = BlockPlace::kCurrent;
   block->ExpectFrees(kNoCountdown);
   if (!TakeFreeList(block) && !Carve(block)) return false;
-  PassSlowPath();
+  refills_to_look_ = 1;
+  NoteRefill(size_class);
   return true;
+}
+
+// The class is in use. A thread that goes on within its blocks looks at the
+// clock here.
+void ThreadHeap::NoteRefill(SizeClass size_class) {
+  idle_classes_[size_class / 64] &= ~(uint64_t{1} << size_class % 64);
+  if (--refills_to_look_ > 0) return;
+  refills_to_look_ = kRefillsToLook;
+  PassSlowPath();
 }
 
 BlockHeader* ThreadHeap::NextBlock(SizeClass size_class) {

@@ -80,7 +80,7 @@ void ThreadHeap::Retire(BlockHeader* block) {
   g_central_heap.ReleaseSmallBlock(block);
   DrainInbox();
   // Not PassSlowPath: somewhere above the heap may be in the middle of things.
-  g_central_heap.LookAtClock();
+  g_central_heap.LookAtClock(/*mine=*/nullptr);
 }
 
 bool ThreadHeap::ReleaseEmptyBlocks() {

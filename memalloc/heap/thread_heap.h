@@ -155,6 +155,7 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   bool TakeFreeList(BlockHeader* block);
   bool Carve(BlockHeader* block);
   BlockHeader* NextBlock(SizeClass size_class);
+  void NoteRefill(SizeClass size_class);
   void Detach(BlockHeader* block);
   void EmptyBin(BlockHeader* current);
 

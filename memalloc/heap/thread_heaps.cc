@@ -73,7 +73,7 @@ ThreadHeap* CentralHeap::TryAcquireThreadHeap(ThreadHeap** parked) {
 void CentralHeap::ReturnThreadHeap(ThreadHeap* heap) {
   heap->Flush();
   if (!Park(heap)) EmptyThreadHeap(heap);
-  LookAtClock();
+  LookAtClock(/*mine=*/nullptr);
 }
 
 // False if so many are parked that one more is too many.

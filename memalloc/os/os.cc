@@ -5,11 +5,14 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -164,6 +167,21 @@ uint64_t NowMilliseconds() {
   if (clock_gettime(CLOCK_MONOTONIC_COARSE, &now) != 0) return 0;
   return static_cast<uint64_t>(now.tv_sec) * 1000 +
          static_cast<uint64_t>(now.tv_nsec) / 1000000;
+}
+
+void WaitWhile(const std::atomic<uint32_t>& word, uint32_t value,
+               uint64_t milliseconds) {
+  static_assert(sizeof(word) == sizeof(uint32_t));
+  const ErrnoGuard guard;
+  struct timespec most;
+  most.tv_sec = static_cast<time_t>(milliseconds / 1000);
+  most.tv_nsec = static_cast<long>(milliseconds % 1000 * 1000000);
+  syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, value, &most, nullptr, 0);
+}
+
+void WakeAll(const std::atomic<uint32_t>& word) {
+  const ErrnoGuard guard;
+  syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
 }
 
 int ProcessId() { return getpid(); }

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <atomic>
+
 namespace memalloc::os {
 
 // The page size in bytes, a power of two; read at run time (4, 16 or 64 KiB).
@@ -80,6 +82,12 @@ ResidentSize GetResidentSize();
 
 // Milliseconds of a clock that never goes back; not exact to a few of them.
 uint64_t NowMilliseconds();
+
+// Waits while `word` has `value`, but not longer than `milliseconds` and
+// perhaps less, until WakeAll after a change of the word.
+void WaitWhile(const std::atomic<uint32_t>& word, uint32_t value,
+               uint64_t milliseconds);
+void WakeAll(const std::atomic<uint32_t>& word);
 
 int ProcessId();
 const char* ProgramName();  // "" before libc knows it

@@ -46,12 +46,14 @@ bool g_has_threads;
 // waiting for ours (fflush of a stream in memory). So it comes first here.
 void Prepare() {
   if (&_IO_list_lock != nullptr) _IO_list_lock();
+  PrepareForkOfBackgroundThread();
   g_central_heap.PrepareFork();
   g_has_threads = MayHaveThreads();
 }
 
 void InParent() {
   g_central_heap.AfterForkInParent();
+  AfterForkOfBackgroundThread(/*in_child=*/false);
   if (&_IO_list_unlock != nullptr) _IO_list_unlock();
 }
 
@@ -60,6 +62,7 @@ void InChild() {
   ThreadHeap* heap = t_heap;
   g_central_heap.AfterForkInChild(IsStandIn(heap) ? nullptr : heap,
                                   g_has_threads);
+  AfterForkOfBackgroundThread(/*in_child=*/true);
   // Inside of a handler of an outer fork, which is still to come.
   if (HoldsAllForFork() && &_IO_list_lock != nullptr) _IO_list_lock();
 }

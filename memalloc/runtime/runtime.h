@@ -4,6 +4,7 @@
 //   init.cc          first use, options
 //   thread_attach.cc a thread's heap, from its first need to its end
 //   fork.cc          the handlers around fork
+//   background_thread.cc  lets idle memory go back while the program is idle
 
 #ifndef MEMALLOC_RUNTIME_RUNTIME_H_
 #define MEMALLOC_RUNTIME_RUNTIME_H_
@@ -37,6 +38,17 @@ void MakeThreadExitKey();
 
 // Registers the fork handlers, once. May allocate; the caller's heap stands.
 void RegisterForkHandlersOnce();
+
+// Starts the thread that lets idle memory go back while the program does
+// nothing, if it does not run; 0 or an errno value. Ends it, if it does.
+int StartBackgroundThread();
+void StopBackgroundThread();
+// Starts it once, if the option asks for it and libc is ready.
+void StartWantedBackgroundThread();
+
+// For the fork handlers: before all of it in the parent, after it in both.
+void PrepareForkOfBackgroundThread();
+void AfterForkOfBackgroundThread(bool in_child);
 
 // Registers the end of the running thread, whose heap stands by now. May
 // allocate.

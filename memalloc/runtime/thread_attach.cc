@@ -70,6 +70,7 @@ ThreadHeap* AttachThread() {
   const int saved_errno = errno;
   RegisterForkHandlersOnce();
   RegisterThreadExit();
+  StartWantedBackgroundThread();
   errno = saved_errno;
   return heap;
 }

@@ -6,10 +6,13 @@
 // same workloads for hours: soak.cc.
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 
+#include <atomic>
 #include <cstdint>
 #include <iostream>
 #include <string>
+#include <thread>
 #include <tuple>
 
 #include "testing/contract/allocator_in_charge.h"
@@ -64,6 +67,23 @@ INSTANTIATE_TEST_SUITE_P(
       return std::string(std::get<0>(info.param).name) + "_" +
              std::to_string(std::get<1>(info.param)) + "_threads";
     });
+
+// The same while free memory goes back as often as it can.
+TEST_F(StressTest, WhileAnotherThreadTrims) {
+  std::atomic<bool> ends{false};
+  std::thread trimmer([&ends] {
+    while (!ends) malloc_trim(0);
+  });
+  for (const Sizes sizes : {Sizes::kSmall, Sizes::kMixed, Sizes::kLarge}) {
+    MailboxOptions options;
+    options.threads = 8;
+    options.operations = 20000;
+    options.sizes = sizes;
+    RunMailboxes(options);
+  }
+  ends = true;
+  trimmer.join();
+}
 
 class InterleavedFreesTest : public StressTest,
                              public testing::WithParamInterface<int> {};

@@ -62,6 +62,49 @@ CORE_TEST(CheckHeap, IsSilentWhenAllIsWell) {
   CheckHeap();
 }
 
+// ---- marks of free granules ----
+
+// The marks, and the free granule of `gap` among them.
+FreeGranules* MarksOf(const Sound& s, size_t* granule) {
+  BlockHeader* run = BlockOfPointer(s.gap);
+  *granule = GranuleOf(run);
+  return ArenaHeaderOf(run)->Free();
+}
+
+TEST(CheckHeap, FindsAMissingMark) {
+  ExpectFound([](Sound& s) {
+    size_t granule;
+    MarksOf(s, &granule)->purgeable.Clear(granule, 1);
+  });
+}
+
+TEST(CheckHeap, FindsAMarkOfAGranuleInUse) {
+  ExpectFound([](Sound& s) {
+    size_t granule;
+    MarksOf(s, &granule)->purgeable.Set(GranuleOf(BlockOfPointer(s.large)), 1);
+  });
+}
+
+TEST(CheckHeap, FindsAnIdleMarkAlone) {
+  ExpectFound([](Sound& s) {
+    size_t granule;
+    MarksOf(s, &granule)->idle.Set(GranuleOf(BlockOfPointer(s.large)), 1);
+  });
+}
+
+TEST(CheckHeap, FindsACleanGranuleThatCountsAsDirty) {
+  ExpectFound([](Sound& s) {
+    BlockHeader* run = BlockOfPointer(s.gap);
+    ArenaHeaderOf(run)->dirty.Clear(GranuleOf(run), 1);
+  });
+}
+
+TEST(CheckHeap, FindsARunThatNobodyPurges) {
+  ExpectFound([](Sound& s) {
+    BlockOfPointer(s.large)->status = BlockStatus::kPurging;
+  });
+}
+
 // ---- small blocks ----
 
 TEST(CheckHeap, FindsAWrongSizeClass) {

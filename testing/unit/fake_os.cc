@@ -154,6 +154,7 @@ void PassTime(uint64_t milliseconds) {
   State& state = TheState();
   const StateLock lock(state.mutex);
   state.now += milliseconds;
+  state.waiters.notify_all();
 }
 
 uintptr_t ForeignSbrk(size_t bytes) {

@@ -76,7 +76,7 @@ void EndShortage();
 
 // ---- time ----
 
-// The clock stands still but for this.
+// The clock stands still but for this; whoever waits for it is woken.
 void PassTime(uint64_t milliseconds);
 
 // ---- other parts of the program ----

@@ -309,6 +309,22 @@ uint64_t NowMilliseconds() {
   return state.now;
 }
 
+void WaitWhile(const std::atomic<uint32_t>& word, uint32_t value,
+               uint64_t milliseconds) {
+  State& state = TheState();
+  std::unique_lock<std::mutex> lock(state.mutex);
+  const uint64_t until = state.now + milliseconds;
+  state.waiters.wait(lock, [&] {
+    return word.load(std::memory_order_relaxed) != value || state.now >= until;
+  });
+}
+
+void WakeAll(const std::atomic<uint32_t>&) {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  state.waiters.notify_all();
+}
+
 int ProcessId() { return 4711; }
 
 const char* ProgramName() { return "unit test"; }

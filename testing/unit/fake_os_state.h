@@ -11,6 +11,7 @@
 #define TESTING_UNIT_FAKE_OS_STATE_H_
 
 #include <array>
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -64,6 +65,8 @@ struct State {
   bool has_failed = false;
   size_t purged_bytes = 0;
   uint64_t now = 1000000;
+  // Time passed, or somebody was woken.
+  std::condition_variable waiters;
   Actions before;
   Actions after;
 

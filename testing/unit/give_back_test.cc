@@ -173,6 +173,59 @@ CORE_TEST(GiveBack, WhatThreadsHold) {
   CheckHeap();
 }
 
+// ---- malloc_trim ----
+
+CORE_TEST(Trim, SaysWhetherMemoryWentBack) {
+  EXPECT_FALSE(g_central_heap.Trim(0)) << "there is nothing";
+  void* kept = Allocate(kMiB);
+  Fill(kept, kMiB, 1);
+  const std::vector<void*> blocks = TakeMemory(60 * kMiB);
+  void* last = Allocate(kMiB);
+  FreeAll(blocks);
+  EXPECT_TRUE(g_central_heap.Trim(0)) << "below blocks in use";
+  CheckHeap();
+  EXPECT_GE(fake_os::PurgedBytes(), 50 * kMiB);
+  EXPECT_EQ(g_central_heap.Counts().purgeable_bytes, 0U);
+  EXPECT_FALSE(g_central_heap.Trim(0)) << "once";
+  EXPECT_TRUE(HasPattern(kept, kMiB, 1));
+  Free(last);
+  EXPECT_TRUE(g_central_heap.Trim(0)) << "the top of the break";
+  EXPECT_FALSE(g_central_heap.Trim(0));
+  // Empty blocks of a thread alone are no memory that went back.
+  Allocate(16);
+  g_central_heap.Trim(0);
+  EXPECT_FALSE(g_central_heap.Trim(0));
+  Free(Allocate(20 * kMiB));
+  EXPECT_TRUE(g_central_heap.Trim(0)) << "a mapping";
+  EXPECT_FALSE(g_central_heap.Trim(0));
+}
+
+CORE_TEST(Trim, LeavesThePad) {
+  Allocate(kMiB);
+  FreeAll(TakeMemory(60 * kMiB));
+  const uintptr_t top = fake_os::BreakNow();
+  EXPECT_TRUE(g_central_heap.Trim(20 * kMiB));
+  CheckHeap();
+  EXPECT_LE(fake_os::BreakNow(), top - 30 * kMiB);
+  EXPECT_GE(g_central_heap.Counts().backed_bytes, 20 * kMiB);
+  EXPECT_EQ(g_central_heap.Counts().purgeable_bytes, 0U) << "without pages";
+  EXPECT_FALSE(g_central_heap.Trim(20 * kMiB));
+  const uintptr_t before = fake_os::BreakNow();
+  FreeAll(TakeMemory(10 * kMiB));
+  EXPECT_EQ(fake_os::BreakNow(), before) << "what the pad is for";
+  EXPECT_FALSE(g_central_heap.Trim(SIZE_MAX) && fake_os::BreakNow() != before);
+}
+
+CORE_TEST(Trim, WhatThreadsHold) {
+  Worker worker;
+  worker.Do([] { FreeAll(AllocateMany(1024, 1000)); });
+  worker.End();
+  FreeAll(AllocateMany(1024, 1000));
+  EXPECT_TRUE(g_central_heap.Trim(0));
+  EXPECT_LE(BlocksInUse(), 2U);
+  EXPECT_EQ(g_central_heap.Counts().purgeable_bytes, 0U);
+}
+
 CORE_TEST(GiveBack, RandomlyAmongOtherThings) {
   std::mt19937_64 random(5);
   struct Live {

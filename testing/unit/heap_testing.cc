@@ -2,6 +2,10 @@
 
 #include "testing/unit/heap_testing.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
 #include <cstdlib>
 #include <memory>
 
@@ -88,6 +92,21 @@ void Worker::Run() {
     task_ = nullptr;
     changed_.notify_all();
   }
+}
+
+void InForkedChild(const std::function<void()>& body) {
+  fflush(nullptr);
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    body();
+    CheckHeap();
+    fflush(nullptr);
+    _exit(testing::Test::HasFailure() ? 1 : 0);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
 }
 
 void EndAndEmpty(Worker& worker) {

@@ -64,6 +64,9 @@ class Worker {
   std::thread thread_;
 };
 
+// Runs `body` in a forked child of this process, which has threads and a heap.
+void InForkedChild(const std::function<void()>& body);
+
 // Ends the thread when the heaps of so many others have been parked that its
 // own is emptied: what it leaves are orphan blocks.
 void EndAndEmpty(Worker& worker);

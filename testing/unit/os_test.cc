@@ -8,10 +8,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstring>
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <thread>
 
 #include "gtest/gtest.h"
 #include "memalloc/base/check.h"
@@ -47,6 +49,44 @@ class OsTest : public ::testing::Test {
 
 TEST_F(OsTest, PageSizeIsTheKernels) {
   EXPECT_EQ(os::PageSize(), static_cast<size_t>(sysconf(_SC_PAGESIZE)));
+}
+
+TEST_F(OsTest, PurgedPagesReadAsZero) {
+  const size_t page = os::PageSize();
+  const uintptr_t start = os::Reserve(4 * page, 0);
+  ASSERT_TRUE(os::Commit(start, 4 * page));
+  memset(At(start), 1, 4 * page);
+  EXPECT_TRUE(os::Purge(start + page, 2 * page));
+  EXPECT_EQ(*At(start), 1);
+  EXPECT_EQ(*At(start + page), 0);
+  EXPECT_EQ(*At(start + 3 * page - 1), 0);
+  EXPECT_EQ(*At(start + 3 * page), 1);
+  *At(start + page) = 1;
+  os::Unmap(start, 4 * page);
+  EXPECT_FALSE(os::Purge(start, 4 * page)) << "nothing is there";
+}
+
+TEST_F(OsTest, TheClockNeverGoesBack) {
+  const uint64_t first = os::NowMilliseconds();
+  EXPECT_GT(first, 0U);
+  uint64_t last = first;
+  while (last < first + 20) {
+    const uint64_t now = os::NowMilliseconds();
+    ASSERT_GE(now, last);
+    last = now;
+  }
+}
+
+TEST_F(OsTest, WaitingEndsWithTheTimeOrTheChange) {
+  std::atomic<uint32_t> word{1};
+  os::WaitWhile(word, 2, 1000000);  // is another value already
+  os::WaitWhile(word, 1, 1);
+  std::thread other([&word] {
+    word = 2;
+    os::WakeAll(word);
+  });
+  while (word == 1) os::WaitWhile(word, 1, 1000000);
+  other.join();
 }
 
 TEST_F(OsTest, RandomWordIsTheProcesss) {

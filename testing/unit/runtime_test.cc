@@ -4,10 +4,7 @@
 #include "memalloc/runtime/runtime.h"
 
 #include <pthread.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <cstdio>
 #include <cstdlib>
 #include <functional>
 #include <string>
@@ -125,22 +122,6 @@ CORE_TEST(Summary, CountsOtherThreads) {
 }
 
 // ---- fork ----
-
-// Runs `body` in a forked child of this process, which has threads and a heap.
-void InForkedChild(const std::function<void()>& body) {
-  fflush(nullptr);
-  const pid_t child = fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
-    body();
-    CheckHeap();
-    fflush(nullptr);
-    _exit(testing::Test::HasFailure() ? 1 : 0);
-  }
-  int status = 0;
-  ASSERT_EQ(waitpid(child, &status, 0), child);
-  EXPECT_EQ(status, 0);
-}
 
 CORE_TEST(Fork, TheChildGoesOnWithItsHeap) {
   const std::vector<void*> cells = AllocateMany(64, 3000);
