@@ -1,10 +1,10 @@
 // Allocates 1 GiB in blocks of 100 bytes to 64 KiB, frees all of it, and shows
 // how much memory the process keeps.
 //
-//   give_back trim WHO MIB SECONDS       then asks for it by malloc_trim
-//   give_back activity WHO MIB SECONDS   then goes on with small objects, until
-//                                 RSS is at most MIB above the start, or
-//                                 SECONDS are over
+//   give_back trim WHO MIB SECONDS      then asks for it by malloc_trim
+//   give_back activity WHO MIB SECONDS  then goes on with small objects, until
+//                                       RSS is at most MIB above the start, or
+//                                       SECONDS are over
 //
 // WHO allocates and frees: "main"; "idle", a thread that sleeps from then on;
 // "ended", a thread that is gone.

@@ -1,8 +1,8 @@
 """98 % of a large heap freed at random: no larger than the best of the peers.
 
 The best of libc, mimalloc and jemalloc on the same program, in the same run: at
-once; after 3 s of ordinary work; after 12 s of it, when what jemalloc gives back
-in its 10 s of decay is gone too; and after asking for the memory.
+once; after 3 s of ordinary work; after 12 s of it, when what jemalloc gives
+back in its 10 s of decay is gone too; and after asking for the memory.
 """
 
 from testing.memory import budget
