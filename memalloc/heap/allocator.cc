@@ -96,6 +96,10 @@ void FreeCellOfBlock(BlockHeader* block, FreeCell* cell) {
 
 void* AllocateSmall(SizeClass size_class) {
   ThreadHeap* heap = t_heap;
+  if (Magazines::Has(size_class)) {
+    void* kept = heap->AllocateKept(size_class);
+    if (kept != nullptr) return kept;
+  }
   void* cell = heap->TryAllocate(size_class);
   if (MEMALLOC_LIKELY(cell != nullptr)) return cell;
   return ThreadHeap::AllocateSlow(heap, size_class);
@@ -120,14 +124,6 @@ MEMALLOC_FAST bool FitsWell(size_t size, size_t old_size, size_t parts) {
 // others a third, which leaves room for GrownSize.
 MEMALLOC_FAST size_t WastedParts(BlockStatus status) {
   return status == BlockStatus::kSmall ? 2 : 3;
-}
-
-// The smallest class of at least `size` bytes whose cells all stand at
-// multiples of `alignment`, up to a granule.
-SizeClass AlignedClassOf(size_t size, size_t alignment) {
-  SizeClass size_class = SizeClassOf(RoundUp(Max<size_t>(size, 1), alignment));
-  while (CellSize(size_class) % alignment != 0) ++size_class;
-  return size_class;
 }
 
 // Room for a block that must move to grow from `old_size` to `size`: seven
@@ -223,11 +219,14 @@ void* AllocateZeroed(size_t size) {
 }
 
 void* AllocateAligned(size_t size, size_t alignment) {
+  if (alignment <= kGranuleSize && size <= kMaxSmallSize) {
+    // The cell size of a multiple of the alignment is another one: it is the
+    // multiple itself, or a multiple of a step between classes that is larger
+    // than the alignment.
+    return Allocate(RoundUp(Max<size_t>(size, 1), alignment));
+  }
   if (alignment <= kMinAlignment) return Allocate(size);
   if (size > kMaxRequest) return nullptr;
-  if (alignment <= kGranuleSize && size <= kMaxSmallSize) {
-    return AllocateSmall(AlignedClassOf(size, alignment));
-  }
   if (alignment <= kMaxLargeAlignment && size <= kMaxLargeSize) {
     return g_central_heap.AllocateLarge(size, alignment, /*zero=*/false);
   }

@@ -29,6 +29,7 @@
 #include "memalloc/base/lock.h"
 #include "memalloc/heap/free_runs.h"
 #include "memalloc/heap/huge_cache.h"
+#include "memalloc/heap/huge_pages.h"
 #include "memalloc/layout/arena.h"
 #include "memalloc/layout/block_header.h"
 #include "memalloc/layout/constants.h"
@@ -191,6 +192,7 @@ class CentralHeap {
   bool WaitForBatch() MEMALLOC_NO_THREAD_SAFETY_ANALYSIS;
   static bool PurgesAtOnce();
   static bool PurgeBlock(const BlockHeader* first, size_t granules);
+  void EndHugePages() MEMALLOC_REQUIRES(lock_);
   void CountPurge(BlockHeader* first, size_t granules) MEMALLOC_REQUIRES(lock_);
 
   // orphan_blocks.cc
@@ -226,10 +228,15 @@ class CentralHeap {
   void EmptyIdleHeaps() MEMALLOC_EXCLUDES(lock_);
 
   // huge.cc
+  ArenaHeader* NewHugeMapping(size_t size, size_t alignment, bool zero)
+      MEMALLOC_EXCLUDES(lock_);
   bool GivingBackMayDo(size_t size, size_t alignment) MEMALLOC_EXCLUDES(lock_);
   void CacheOrDrop(ArenaHeader* arena, size_t limit) MEMALLOC_EXCLUDES(lock_);
   bool TrimHugeCache(size_t limit) MEMALLOC_EXCLUDES(lock_);
   size_t HugeCacheLimit() MEMALLOC_REQUIRES(lock_);
+  size_t UsedHugeBytes() const MEMALLOC_REQUIRES(lock_) {
+    return huge_granules_ * kGranuleSize - huge_spare_;
+  }
   bool CutHugeBlocks() MEMALLOC_REQUIRES(lock_);
   bool CutHugeBlock(ArenaHeader* arena) MEMALLOC_REQUIRES(lock_);
   void GiveBackIdleHuge(uint64_t now, uint64_t delay) MEMALLOC_EXCLUDES(lock_);
@@ -258,6 +265,9 @@ class CentralHeap {
   ArenaHeader* arenas_ MEMALLOC_GUARDED_BY(lock_) = nullptr;
   ArenaHeader* huge_ MEMALLOC_GUARDED_BY(lock_) = nullptr;
   HugeCache huge_cache_ MEMALLOC_GUARDED_BY(lock_);
+  BigBlock newest_big_ MEMALLOC_GUARDED_BY(lock_) = {};
+  bool has_huge_pages_ MEMALLOC_GUARDED_BY(lock_) = false;  // any arena
+  Use use_of_growth_ MEMALLOC_GUARDED_BY(lock_) = Use::kSparse;
   // The arena at the top of our part of the break; null before the first
   // growth.
   ArenaHeader* break_arena_ MEMALLOC_GUARDED_BY(lock_) = nullptr;
@@ -302,6 +312,8 @@ class CentralHeap {
   uint64_t huge_granules_ MEMALLOC_GUARDED_BY(lock_) = 0;
   // Bytes that huge blocks have to spare behind them.
   uint64_t huge_spare_ MEMALLOC_GUARDED_BY(lock_) = 0;
+  // The most that huge blocks used of late, in bytes.
+  uint64_t huge_peak_ MEMALLOC_GUARDED_BY(lock_) = 0;
   uint64_t used_granules_ MEMALLOC_GUARDED_BY(lock_) = 0;
   uint64_t peak_granules_ MEMALLOC_GUARDED_BY(lock_) = 0;
   uint64_t block_count_ MEMALLOC_GUARDED_BY(lock_) = 0;

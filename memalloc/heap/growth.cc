@@ -9,6 +9,7 @@
 #include "memalloc/base/check.h"
 #include "memalloc/base/math.h"
 #include "memalloc/heap/central_heap.h"
+#include "memalloc/heap/huge_pages.h"
 #include "memalloc/heap/reserve.h"
 #include "memalloc/layout/address_map.h"
 #include "memalloc/os/os.h"
@@ -20,10 +21,16 @@ namespace {
 constexpr size_t kMinStep = 16;
 constexpr size_t kMaxStep = kGranulesPerArena;
 
+// Granules from which on the heap grows in huge pages.
+constexpr size_t kDenseFrom = 2 * kGranulesPerArena;
+
 }  // namespace
 
 // Makes a free run of at least `granules` granules.
 bool CentralHeap::Grow(size_t granules) {
+  use_of_growth_ = backed_granules_ < kDenseFrom ? Use::kSparse
+                   : granules < kMinBigGranules  ? Use::kDense
+                                                 : Use::kAsBefore;
   const size_t step =
       Min(kMaxStep, Max<size_t>(kMinStep, backed_granules_ / 8));
   return GrowBreak(granules, step) || GrowBreak(granules, 0) ||
@@ -138,6 +145,7 @@ void CentralHeap::StartArena(uintptr_t arena, ArenaKind kind) {
   ArenaHeader* header = ArenaHeaderAt(arena);
   header->status = BlockStatus::kArenaTable;
   header->kind = kind;
+  header->huge_pages = false;
   header->limit = 1;
   header->next = arenas_;
   arenas_ = header;
@@ -151,6 +159,11 @@ void CentralHeap::ExtendArena(ArenaHeader* arena, size_t limit) {
   const size_t first = arena->limit;
   arena->limit = static_cast<uint16_t>(limit);
   backed_granules_ += limit - first;
+  if (AdviseNewMemory(arena->Start() + first * kGranuleSize,
+                      (limit - first) * kGranuleSize, use_of_growth_,
+                      newest_big_)) {
+    arena->huge_pages = has_huge_pages_ = true;
+  }
   has_grown_ = true;
   runs_.Give(arena->Header(first), limit - first);
 }

@@ -9,13 +9,15 @@
 #include "memalloc/base/math.h"
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/huge_mapping.h"
+#include "memalloc/heap/huge_pages.h"
 #include "memalloc/os/os.h"
 
 namespace memalloc {
 namespace {
 
 // What freed huge blocks leave, in the cache or to spare behind other blocks,
-// is up to this, or as much as the other huge blocks use.
+// is up to this, or twice what is in use, as long as both together are no more
+// than five quarters of the most that was in use of late.
 constexpr size_t kMinCacheLimit = size_t{64} << 20;
 
 }  // namespace
@@ -23,13 +25,16 @@ constexpr size_t kMinCacheLimit = size_t{64} << 20;
 void* CentralHeap::AllocateHuge(size_t size, size_t alignment, bool zero) {
   if (size > kMaxHugeSize || alignment > kMaxHugeSize) return nullptr;
   ArenaHeader* arena = nullptr;
+  size_t may_spare = 0;
   if (alignment <= kGranuleSize) {
     const LockHolder holder(lock_);
     arena = huge_cache_.Take(size);
+    may_spare = HugeCacheLimit();
   }
   if (arena != nullptr) {
     const size_t dirty = Min(size, arena->huge.mapped);
-    if (arena->huge.mapped / HugeCache::kMaxSpare > size) {
+    if (arena->huge.mapped / HugeCache::kMaxSpare > size ||
+        arena->huge.mapped > size + may_spare) {
       CutHugeMapping(arena, RoundUp(size, os::PageSize()));
     }
     ArenaHeader* fitted = ResizeHugeMapping(arena, size);
@@ -39,15 +44,31 @@ void* CentralHeap::AllocateHuge(size_t size, size_t alignment, bool zero) {
       memset(reinterpret_cast<void*>(arena->huge.start), 0, dirty);
     }
   }
-  if (arena == nullptr) arena = MakeHugeMapping(size, alignment);
+  if (arena == nullptr) arena = NewHugeMapping(size, alignment, zero);
   if (arena == nullptr && GivingBackMayDo(size, alignment) && GiveBack()) {
-    arena = MakeHugeMapping(size, alignment);
+    arena = NewHugeMapping(size, alignment, zero);
   }
   if (arena == nullptr) return nullptr;
   HugeBlockOf(arena)->status = BlockStatus::kHuge;
   const LockHolder holder(lock_);
   Enlist(arena);
+  newest_big_ = {arena->huge.start, arena->huge.bytes};
   return reinterpret_cast<void*>(arena->huge.start);
+}
+
+ArenaHeader* CentralHeap::NewHugeMapping(size_t size, size_t alignment,
+                                         bool zero) {
+  ArenaHeader* arena = MakeHugeMapping(size, alignment);
+  if (arena == nullptr) return nullptr;
+  BigBlock before;
+  {
+    const LockHolder holder(lock_);
+    before = newest_big_;
+  }
+  const uintptr_t end = arena->huge.start + arena->huge.mapped;
+  AdviseNewMemory(arena->Start(), end - arena->Start(),
+                  zero ? Use::kSparse : Use::kAsBefore, before);
+  return arena;
 }
 
 // Whether there may be room for `size` bytes, and as many as the alignment may
@@ -70,8 +91,9 @@ bool CentralHeap::GivingBackMayDo(size_t size, size_t alignment) {
 
 // Bytes that the cache may hold.
 size_t CentralHeap::HugeCacheLimit() {
-  const size_t used = huge_granules_ * kGranuleSize - huge_spare_;
-  const size_t limit = Max(kMinCacheLimit, used);
+  const size_t used = UsedHugeBytes();
+  const size_t kept = Min(2 * used, huge_peak_ + huge_peak_ / 4 - used);
+  const size_t limit = Max(kMinCacheLimit, kept);
   return limit - Min(limit, huge_spare_);
 }
 
@@ -165,6 +187,12 @@ void CentralHeap::GiveBackIdleHuge(uint64_t now, uint64_t delay) {
     if (cached == nullptr) break;
     DropHugeMapping(cached);
   }
+  {
+    // What was in use once counts less and less.
+    const LockHolder holder(lock_);
+    const size_t used = UsedHugeBytes();
+    if (huge_peak_ > used) huge_peak_ -= (huge_peak_ - used) / 4;
+  }
   // One block each time that the lock is held: the kernel needs a while.
   bool more = true;
   while (more) {
@@ -183,6 +211,7 @@ void CentralHeap::Enlist(ArenaHeader* arena) {
   CountBlock(granules);
   huge_granules_ += granules;
   huge_spare_ += arena->huge.mapped - arena->huge.bytes;
+  huge_peak_ = Max(huge_peak_, UsedHugeBytes());
   arena->huge.since = os::NowMilliseconds();
   arena->prev = nullptr;
   arena->next = huge_;

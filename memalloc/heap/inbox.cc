@@ -42,6 +42,11 @@ bool ThreadHeap::TryOwn(BlockHeader* block, ThreadHeap** owner) {
 }
 
 void ThreadHeap::Free(BlockHeader* block, FreeCell* cell) {
+  if (Magazines::Has(block->size_class) && magazines_.Put(block, cell)) return;
+  Spread(block, cell);
+}
+
+void ThreadHeap::Spread(BlockHeader* block, FreeCell* cell) {
   ThreadHeap* owner;
   if (TryOwn(block, &owner)) {
     FreeOwn(block, cell);
@@ -182,6 +187,9 @@ void ThreadHeap::DrainInbox() {
 void ThreadHeap::Flush() {
   // What comes in may have to go on to others: take in first, then send.
   DrainInbox();
+  while (FreeCell* cell = magazines_.TakeAny()) {
+    Spread(BlockOf(AddressOf(cell)), cell);
+  }
   for (OpenBatch& open : open_batches_) Close(open);
   // What comes from now on stays in the inbox, lest it end in an outbox that
   // was emptied already.

@@ -44,6 +44,9 @@ void* CentralHeap::TryAllocateLarge(size_t size, size_t alignment, bool zero,
     ArenaHeader* arena = ArenaHeaderOf(block);
     before = arena->dirty;
     arena->dirty.Set(GranuleOf(block), granules);
+    if (granules >= kMinBigGranules) {
+      newest_big_ = {BlockStart(block), granules * kGranuleSize};
+    }
   }
   const uintptr_t start = BlockStart(block);
   if (zero) {

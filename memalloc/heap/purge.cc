@@ -223,9 +223,22 @@ bool CentralHeap::PurgeBlock(const BlockHeader* first, size_t granules) {
 
 // Notes that it did.
 void CentralHeap::CountPurge(BlockHeader* first, size_t granules) {
+  if (has_huge_pages_) EndHugePages();
   ArenaHeaderOf(first)->dirty.Clear(GranuleOf(first), granules);
   ++purge_calls_;
   purged_granules_ += granules;
+}
+
+// In all arenas at once, lest the kernel keep a mapping for each.
+void CentralHeap::EndHugePages() {
+  has_huge_pages_ = false;
+  const auto wanted = static_cast<HugePages>(GetOption(Option::kHugePages));
+  if (wanted == HugePages::kAlways) return;
+  for (ArenaHeader* arena = arenas_; arena != nullptr; arena = arena->next) {
+    if (!arena->huge_pages) continue;
+    arena->huge_pages = false;
+    os::AdviseSmallPages(arena->Start(), arena->limit * kGranuleSize);
+  }
 }
 
 }  // namespace memalloc

@@ -26,6 +26,7 @@
 #include "memalloc/base/attributes.h"
 #include "memalloc/heap/batch.h"
 #include "memalloc/heap/block_list.h"
+#include "memalloc/heap/magazine.h"
 #include "memalloc/layout/block_header.h"
 #include "memalloc/layout/free_cell.h"
 #include "memalloc/layout/size_class.h"
@@ -97,6 +98,11 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
     if (open.block != header || cell->HasFreeTag()) return false;
     AddTo(open, cell);
     return true;
+  }
+
+  // A cell of a class that has a magazine, out of that; null if it is empty.
+  void* AllocateKept(SizeClass size_class) {
+    return magazines_.Take(size_class);
   }
 
   // Adds the batches from `first` to `last` to the inbox. False if its thread
@@ -185,6 +191,7 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   void Post(ThreadHeap* to, BlockHeader* block, Batch* batch);
   void Send(Outbox& outbox);
   void Reroute(Batch* batch);
+  void Spread(BlockHeader* block, FreeCell* cell);
   bool TryOwn(BlockHeader* block, ThreadHeap** owner);
   void FreeOwnBatch(BlockHeader* block, Batch* batch);
   void DrainInbox();
@@ -196,6 +203,7 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   BlockHeader* current_[kNumSizeClasses] = {};
   BlockList partial_[kNumSizeClasses];
   BlockList waiting_[kNumSizeClasses];
+  Magazines magazines_;
   OpenBatch open_batches_[kOpenBatches];
   Outbox outboxes_[kOutboxes];
   bool draining_ = false;

@@ -36,7 +36,8 @@ struct alignas(MEMALLOC_CACHE_LINE) ArenaHeader {
   ArenaHeader* prev;
   BlockStatus status;  // kArenaTable
   ArenaKind kind;
-  uint16_t limit;  // granules backed, the table's own among them
+  uint16_t limit;   // granules backed, the table's own among them
+  bool huge_pages;  // were asked for, at least for a part
 
   struct HugeBlock {
     uintptr_t start;  // what malloc returned

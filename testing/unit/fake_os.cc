@@ -2,12 +2,14 @@
 
 #include "testing/unit/fake_os.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <cinttypes>
 #include <cstdio>
+#include <new>
 #include <utility>
 
 #include "memalloc/base/math.h"
@@ -34,6 +36,9 @@ uintptr_t ReserveAll() {
   return RoundUp(reinterpret_cast<uintptr_t>(start), kArenaSize);
 }
 
+// Forks under way, one inside the other.
+thread_local int t_forks = 0;
+
 }  // namespace
 
 State::State()
@@ -49,8 +54,32 @@ size_t State::UsedMemory() const {
   return break_now - break_start + mappings.Total(PageState::kCommitted);
 }
 
+void StateMutex::lock() {
+  if (t_forks == 0) mutex_.lock();
+}
+void StateMutex::unlock() {
+  if (t_forks == 0) mutex_.unlock();
+}
+void StateMutex::BeginFork() {
+  lock();
+  ++t_forks;
+}
+void StateMutex::EndFork() {
+  --t_forks;
+  unlock();
+}
+
 State& TheState() {
-  static State& state = *new State;
+  static State& state = []() -> State& {
+    pthread_atfork([] { TheState().mutex.BeginFork(); },
+                   [] { TheState().mutex.EndFork(); },
+                   [] {
+                     // Those who waited are not here.
+                     new (&TheState().waiters) std::condition_variable_any;
+                     TheState().mutex.EndFork();
+                   });
+    return *new State;
+  }();
   return state;
 }
 
@@ -209,6 +238,18 @@ size_t CountAll() {
   State& state = TheState();
   const StateLock lock(state.mutex);
   return state.count_all;
+}
+
+size_t BytesAdvisedHuge() {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  return state.advised_huge;
+}
+
+size_t BytesAdvisedSmall() {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  return state.advised_small;
 }
 
 size_t PurgedBytes() {

@@ -105,6 +105,10 @@ size_t Count(Call call);
 // Calls of all kinds that can fail.
 size_t CountAll();
 
+// Bytes for which the core asked for huge pages, and for small ones.
+size_t BytesAdvisedHuge();
+size_t BytesAdvisedSmall();
+
 // Bytes of all calls of Purge that were not refused.
 size_t PurgedBytes();
 

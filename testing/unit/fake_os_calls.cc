@@ -9,6 +9,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <vector>
+
 #include "memalloc/base/check.h"
 #include "memalloc/base/math.h"
 #include "memalloc/layout/constants.h"
@@ -33,7 +36,7 @@ class Entry {
   explicit Entry(Call call)
       : state_(TheState()), index_(static_cast<size_t>(call)) {
     Run(state_.before);
-    lock_ = std::unique_lock<std::mutex>(state_.mutex);
+    lock_ = std::unique_lock<StateMutex>(state_.mutex);
     const size_t number = ++state_.counts[index_];
     const size_t number_all = ++state_.count_all;
     refused_ = state_.failures[index_].Has(number) ||
@@ -72,7 +75,7 @@ class Entry {
 
   State& state_;
   const size_t index_;
-  std::unique_lock<std::mutex> lock_;
+  std::unique_lock<StateMutex> lock_;
   bool refused_;
 };
 
@@ -126,6 +129,7 @@ using fake_os::Entry;
 using fake_os::PageState;
 using fake_os::State;
 using fake_os::StateLock;
+using fake_os::StateMutex;
 using fake_os::TheState;
 
 size_t PageSize() {
@@ -213,6 +217,30 @@ bool IsWhole(uintptr_t start, size_t bytes) {
   return !state.mappings.Has(start, bytes, PageState::kOutside) &&
          !state.mappings.Has(start, bytes, PageState::kFree) &&
          !state.mappings.Has(start, bytes, PageState::kLost);
+}
+
+void AdviseHugePages(uintptr_t /*start*/, size_t bytes) {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  state.advised_huge += bytes;
+}
+
+void AdviseSmallPages(uintptr_t /*start*/, size_t bytes) {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  state.advised_small += bytes;
+}
+
+// Pages of the fake kernel are the real one's, which knows what was touched.
+bool IsResident(uintptr_t start, size_t pages) {
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  std::vector<unsigned char> resident(pages * PageSize() / page);
+  if (mincore(reinterpret_cast<void*>(start), resident.size() * page,
+              resident.data()) != 0) {
+    return false;
+  }
+  return std::all_of(resident.begin(), resident.end(),
+                     [](unsigned char r) { return (r & 1) != 0; });
 }
 
 bool Purge(uintptr_t start, size_t bytes) {
@@ -312,7 +340,7 @@ uint64_t NowMilliseconds() {
 void WaitWhile(const std::atomic<uint32_t>& word, uint32_t value,
                uint64_t milliseconds) {
   State& state = TheState();
-  std::unique_lock<std::mutex> lock(state.mutex);
+  std::unique_lock<StateMutex> lock(state.mutex);
   const uint64_t until = state.now + milliseconds;
   state.waiters.wait(lock, [&] {
     return word.load(std::memory_order_relaxed) != value || state.now >= until;

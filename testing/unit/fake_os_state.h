@@ -5,7 +5,7 @@
 //   [room for the break | room for mappings]
 // What becomes usable is made so by mprotect; what is given up is mapped anew,
 // so that a use after it faults and a later use finds zeros, as with a real
-// kernel. One mutex guards the state.
+// kernel. One mutex guards the state; a thread that forks holds it meanwhile.
 
 #ifndef TESTING_UNIT_FAKE_OS_STATE_H_
 #define TESTING_UNIT_FAKE_OS_STATE_H_
@@ -35,12 +35,27 @@ struct Failures {
   }
 };
 
+// A mutex that the thread that forks passes through: handlers of fork that run
+// while it holds it may call the core.
+class StateMutex {
+ public:
+  void lock();
+  void unlock();
+
+  // Around fork, in the thread that forks.
+  void BeginFork();
+  void EndFork();
+
+ private:
+  std::mutex mutex_;
+};
+
 using Actions = std::array<std::function<void()>, kNumCalls>;
 
 struct State {
   State();
 
-  std::mutex mutex;
+  StateMutex mutex;
 
   const uintptr_t reservation;  // a multiple of the arena's size
   size_t page_size = 4096;
@@ -66,9 +81,12 @@ struct State {
   size_t purged_bytes = 0;
   uint64_t now = 1000000;
   // Time passed, or somebody was woken.
-  std::condition_variable waiters;
+  std::condition_variable_any waiters;
   Actions before;
   Actions after;
+
+  size_t advised_huge = 0;
+  size_t advised_small = 0;
 
   std::map<std::string, std::string> environment;
   bool secure_execution = false;
@@ -83,7 +101,7 @@ struct State {
 // The process's one state.
 State& TheState();
 
-using StateLock = std::lock_guard<std::mutex>;
+using StateLock = std::lock_guard<StateMutex>;
 
 // Ends the process: the core broke os.h's contract, or the test asked for what
 // cannot be.

@@ -123,7 +123,7 @@ CORE_TEST(Huge, WhatIsToSpareIsBounded) {
     block = Allocate(10 * kMiB);
     CheckHeap();
   }
-  EXPECT_LE(fake_os::UsableBytes(), 600 * kMiB) << "of 800 at first";
+  EXPECT_LE(fake_os::UsableBytes(), 720 * kMiB) << "of 800 at first";
   FreeAll(blocks);
   CheckHeap();
   EXPECT_LE(fake_os::UsableBytes(), 64 * kMiB);

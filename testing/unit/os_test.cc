@@ -47,6 +47,22 @@ class OsTest : public ::testing::Test {
   }
 };
 
+// The flags of the mapping that begins at the address; "" if unknown.
+std::string FlagsOf(uintptr_t start) {
+  const int saved = errno;
+  std::ostringstream name;
+  name << std::hex << start << "-";
+  std::ifstream smaps("/proc/self/smaps");
+  std::string line;
+  bool here = false;
+  while (std::getline(smaps, line)) {
+    if (line.find('-') < line.find(' ')) here = line.rfind(name.str(), 0) == 0;
+    if (here && line.rfind("VmFlags:", 0) == 0) break;
+  }
+  errno = saved;
+  return smaps ? line : "";
+}
+
 TEST_F(OsTest, PageSizeIsTheKernels) {
   EXPECT_EQ(os::PageSize(), static_cast<size_t>(sysconf(_SC_PAGESIZE)));
 }
@@ -142,6 +158,33 @@ TEST_F(OsTest, ReservedMemoryIsUsableOnceItIsCommitted) {
   memset(At(start + kMiB), 1, kMiB);
   os::Unmap(start, 4 * kMiB);
   EXPECT_FALSE(IsReadable(start + kMiB));
+}
+
+TEST_F(OsTest, PagesAreResidentOnceTouched) {
+  const uintptr_t start = os::Reserve(kMiB, 0);
+  ASSERT_TRUE(os::Commit(start, kMiB));
+  EXPECT_FALSE(os::IsResident(start, 1));
+  std::memset(At(start), 1, 3 * os::PageSize());
+  EXPECT_TRUE(os::IsResident(start, 3));
+  EXPECT_FALSE(os::IsResident(start, 4));
+  EXPECT_FALSE(os::IsResident(start, os::kMaxPagesAsked + 1));
+  os::Unmap(start, kMiB);
+  EXPECT_FALSE(os::IsResident(start, 1));
+}
+
+// What the kernel was told stands in the mapping's flags.
+TEST_F(OsTest, AdviceAboutHugePagesReachesTheKernel) {
+  const uintptr_t start = os::Reserve(8 * kMiB, 0);
+  ASSERT_TRUE(os::Commit(start, 8 * kMiB));
+  os::AdviseHugePages(start, 8 * kMiB);
+  if (FlagsOf(start).empty()) {
+    GTEST_SKIP() << "this kernel has no /proc/self/smaps";
+  }
+  EXPECT_NE(FlagsOf(start).find(" hg"), std::string::npos) << FlagsOf(start);
+  os::AdviseSmallPages(start, 8 * kMiB);
+  EXPECT_EQ(FlagsOf(start).find(" hg"), std::string::npos) << FlagsOf(start);
+  EXPECT_NE(FlagsOf(start).find(" nh"), std::string::npos) << FlagsOf(start);
+  os::Unmap(start, 8 * kMiB);
 }
 
 TEST_F(OsTest, ReserveHonoursTheHintWherePossible) {

@@ -218,12 +218,14 @@ CORE_TEST(ThreadThatOnlyFrees, DrainsItsInbox) {
 // Of a class whose open batches take the place of those of kSize.
 constexpr size_t kPushing = 1536;
 
-// Puts cells of the block into an outbox for its owner: `pushing`, a cell of
-// that owner as well, drives their batch out.
-void SendOff(const std::vector<void*>& cells, void* pushing) {
+// Puts cells of the block into an outbox for its owner: the last of `pushing`,
+// cells of that owner as well, drives their batch out; the others fill the
+// magazine.
+void SendOff(const std::vector<void*>& cells,
+             const std::vector<void*>& pushing) {
   ASSERT_EQ((SizeClassOf(kPushing) - SizeClassOf(kSize)) % 32, 0);
   FreeAll(cells);
-  Free(pushing);
+  FreeAll(pushing);
 }
 
 std::vector<void*> First(const std::vector<void*>& cells, size_t count) {
@@ -237,10 +239,10 @@ CORE_TEST(ChangedHands, CellsAreRoutedOn) {
   Worker sender;  // holds a batch for the first
   Worker second;  // claims the block
   std::vector<void*> cells;
-  void* pushing;
+  std::vector<void*> pushing;
   first.Do([&] {
     cells = AllocateMany(kSize, 100);
-    pushing = Allocate(kPushing);
+    pushing = AllocateMany(kPushing, Magazine::kMaxCells + 1);
   });
   BlockHeader* block = BlockOfPointer(cells[0]);
   sender.Do([&] {
@@ -284,10 +286,10 @@ CORE_TEST(ChangedHands, AClosedInboxIsNoticed) {
   Worker owner;
   Worker sender;
   std::vector<void*> cells;
-  void* pushing;
+  std::vector<void*> pushing;
   owner.Do([&] {
     cells = AllocateMany(kSize, 100);
-    pushing = Allocate(kPushing);
+    pushing = AllocateMany(kPushing, Magazine::kMaxCells + 1);
   });
   BlockHeader* block = BlockOfPointer(cells[0]);
   sender.Do([&] {
@@ -314,11 +316,11 @@ CORE_TEST(ChangedHands, AHeapThatServesAnotherThreadRoutesOn) {
   Worker owner;
   Worker sender;
   std::vector<void*> cells;
-  void* pushing;
+  std::vector<void*> pushing;
   ThreadHeap* heap = nullptr;
   owner.Do([&] {
     cells = AllocateMany(kSize, 100);
-    pushing = Allocate(kPushing);
+    pushing = AllocateMany(kPushing, Magazine::kMaxCells + 1);
     heap = t_heap;
   });
   BlockHeader* block = BlockOfPointer(cells[0]);

@@ -66,6 +66,16 @@ TEST(SizeClass, RoundingWastesAtMostAnEighthAbove128) {
   EXPECT_LE(WasteOf(worst), 0.125);
 }
 
+// What AllocateAligned rests on.
+TEST(SizeClass, OfAMultipleOfAnAlignmentIsAMultipleToo) {
+  for (size_t align = 1; align <= kGranuleSize; align *= 2) {
+    for (size_t size = align; size <= kMaxSmallSize; size += align) {
+      ASSERT_EQ(CellSize(SizeClassOf(size)) % align, 0U)
+          << "size " << size << ", alignment " << align;
+    }
+  }
+}
+
 TEST(SizeClass, BelowThatAtMost15Bytes) {
   for (size_t size = 1; size <= 128; ++size) {
     ASSERT_LT(CellSize(SizeClassOf(size)) - size, 16U) << "size " << size;

@@ -38,6 +38,16 @@ std::vector<void*> FillABlock(size_t size) {
   return cells;
 }
 
+// Fills the magazine of the size's class, if it has one, with cells of another
+// thread's block: what is freed next goes where it belongs.
+void FillMagazine(size_t size) {
+  if (!Magazines::Has(SizeClassOf(size))) return;
+  Worker worker;
+  std::vector<void*> cells;
+  worker.Do([&] { cells = AllocateMany(size, Magazine::kMaxCells); });
+  FreeAll(cells);
+}
+
 // ---- the heap itself ----
 
 CORE_TEST(ThreadHeap, IsMadeAtTheFirstNeed) {
@@ -164,6 +174,7 @@ TEST(FullBlock, WakesAtAnEighth) {
       AllocateMany(size, 1);
       BlockHeader* block = BlockOfPointer(cells[0]);
       ASSERT_EQ(block->owner.load(), nullptr) << "detached";
+      FillMagazine(size);
       const uint32_t wake = Max(1U, CellsPerBlock(size) / 8);
       for (uint32_t i = 1; i <= wake; ++i) {
         Free(cells[i]);
