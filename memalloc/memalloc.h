@@ -71,6 +71,24 @@ MEMALLOC_API int memalloc_start_background_thread(void);
 /* Ends that thread, if it runs, and waits for its end. */
 MEMALLOC_API void memalloc_stop_background_thread(void);
 
+/* Sets an option of docs/tuning.md, such as ("purge_delay", "500ms"), from now
+ * on; a variable of the environment is overruled. Returns 0, ENOENT if there is
+ * no such option, or EINVAL if `value` is none for it. */
+MEMALLOC_API int memalloc_set_option(const char* name, const char* value);
+
+/* Writes the option's value, as memalloc_set_option takes it, into the `size`
+ * bytes at `value`, as snprintf(3) does: cut if need be, and with a zero behind
+ * it unless `size` is 0. Returns its full length; -1 if there is no such
+ * option. */
+MEMALLOC_API int memalloc_get_option(const char* name, char* value,
+                                     size_t size);
+
+/* A program may define this text: options that it starts with, as in
+ *   const char memalloc_options[] = "purge_delay=500ms,huge_pages=never";
+ * The environment overrules it. With memalloc.so the program must export it
+ * (-Wl,--export-dynamic-symbol=memalloc_options). Not defined here. */
+extern __attribute__((visibility("default"))) const char memalloc_options[];
+
 #ifdef __cplusplus
 }
 #endif

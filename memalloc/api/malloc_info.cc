@@ -1,10 +1,9 @@
-// glibc's calls that look into the allocator or tune it, from <malloc.h>.
+// glibc's calls that look into the allocator, from <malloc.h>.
 //
 // The figures come from one snapshot; see memalloc.h for their meaning.
-// mallopt(3) accepts every parameter and changes nothing: programs take 0 for
-// a failure. malloc_trim(3) gives back all free memory that can be reached, in
-// the middle of the heap too, and leaves `pad` bytes below the break, without
-// pages; it returns 1 only if any memory went back.
+// malloc_trim(3) gives back all free memory that can be reached, in the middle
+// of the heap too, and leaves `pad` bytes below the break, without pages; it
+// returns 1 only if any memory went back.
 
 #include <errno.h>
 #include <malloc.h>
@@ -67,10 +66,6 @@ MEMALLOC_EXPORT int malloc_info(int options, FILE* stream) noexcept {
               static_cast<uintmax_t>(summary.blocks),
               static_cast<uintmax_t>(summary.peak_bytes));
   return written < 0 ? -1 : 0;
-}
-
-MEMALLOC_EXPORT int mallopt(int /*parameter*/, int /*value*/) noexcept {
-  return 1;
 }
 
 MEMALLOC_EXPORT int malloc_trim(size_t pad) noexcept {

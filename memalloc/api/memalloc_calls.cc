@@ -5,6 +5,7 @@
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/memalloc.h"
 #include "memalloc/observe/summary.h"
+#include "memalloc/runtime/options.h"
 #include "memalloc/runtime/runtime.h"
 
 const char* memalloc_version() { return "0.1.0"; }
@@ -32,4 +33,12 @@ void memalloc_get_summary(struct memalloc_summary* summary) {
   summary->threads = taken.threads;
   summary->rss_bytes = taken.rss_bytes;
   summary->peak_rss_bytes = taken.peak_rss_bytes;
+}
+
+int memalloc_set_option(const char* name, const char* value) {
+  return memalloc::SetOptionByName(name, value);
+}
+
+int memalloc_get_option(const char* name, char* value, size_t size) {
+  return memalloc::PrintOption(name, value, size);
 }

@@ -5,9 +5,9 @@
 // so and aborts, where a plain mutex would hang.
 //
 // Order: the lock of the initialisation is held by itself; that of the
-// background thread comes before that of purging, and this before CentralHeap's.
-// While the last is held nothing is acquired, and no system call is made but
-// those that let arenas grow and shrink.
+// background thread comes before that of purging, and this before
+// CentralHeap's. While the last is held nothing is acquired, and no system call
+// is made but those that let arenas grow and shrink.
 
 #ifndef MEMALLOC_BASE_LOCK_H_
 #define MEMALLOC_BASE_LOCK_H_

@@ -6,6 +6,7 @@
 
 #include "memalloc/base/check.h"
 #include "memalloc/base/math.h"
+#include "memalloc/base/options.h"
 #include "memalloc/heap/central_heap.h"
 
 namespace memalloc {
@@ -105,12 +106,22 @@ void* AllocateSmall(SizeClass size_class) {
   return ThreadHeap::AllocateSlow(heap, size_class);
 }
 
-// Above kMaxSmallSize.
-void* AllocateWhole(size_t size, bool zero) {
+// Whether a request gets a mapping of its own. Large blocks end at
+// kMaxLargeSize, and earlier if an option says so.
+bool IsHuge(size_t size) {
+  return size > kMaxLargeSize ||
+         (size > kMaxSmallSize && size >= GetOption(Option::kHugeThreshold));
+}
+
+// A block for this size alone: above kMaxSmallSize, or at an alignment that no
+// cell has.
+void* AllocateWhole(size_t size, size_t alignment, bool zero) {
   if (size > kMaxRequest) return nullptr;
-  return size <= kMaxLargeSize
-             ? g_central_heap.AllocateLarge(size, kGranuleSize, zero)
-             : g_central_heap.AllocateHuge(size, kGranuleSize, zero);
+  // A thread with a heap has read the options when it got that.
+  if (MEMALLOC_UNLIKELY(IsStandIn(t_heap))) InitialiseOnce();
+  return IsHuge(size) || alignment > kMaxLargeAlignment
+             ? g_central_heap.AllocateHuge(size, alignment, zero)
+             : g_central_heap.AllocateLarge(size, alignment, zero);
 }
 
 // Whether a block of `old_size` bytes may stay for `size`: large enough, and
@@ -159,11 +170,12 @@ MEMALLOC_SLOW void* ReallocateSlow(void* pointer, size_t size) {
       return pointer;
     }
   } else if (block->status == BlockStatus::kLarge) {
-    if (size > kMaxSmallSize && size <= kMaxLargeSize &&
-        g_central_heap.ResizeLarge(block, size)) {
+    const bool stays_large =
+        size > kMaxSmallSize && (size < old_size || !IsHuge(size));
+    if (stays_large && g_central_heap.ResizeLarge(block, size)) {
       return pointer;
     }
-  } else if (size > kMaxLargeSize) {
+  } else if (IsHuge(size)) {
     void* moved = nullptr;
     if (size > old_size) {
       moved = g_central_heap.ResizeHuge(block, GrownSize(old_size, size));
@@ -180,7 +192,7 @@ MEMALLOC_SLOW void* ReallocateSlow(void* pointer, size_t size) {
 
 void* AllocateAnySize(size_t size) {
   if (size <= kMaxSmallSize) return AllocateSmall(SizeClassOf(size));
-  return AllocateWhole(size, /*zero=*/false);
+  return AllocateWhole(size, kGranuleSize, /*zero=*/false);
 }
 
 void FreeOther(void* pointer, BlockHeader* header) noexcept {
@@ -212,7 +224,9 @@ void FreeAnyPointer(void* pointer, const char* call) noexcept {
 }
 
 void* AllocateZeroed(size_t size) {
-  if (size > kMaxSmallSize) return AllocateWhole(size, /*zero=*/true);
+  if (size > kMaxSmallSize) {
+    return AllocateWhole(size, kGranuleSize, /*zero=*/true);
+  }
   void* cell = Allocate(size);
   if (cell != nullptr) memset(cell, 0, size);
   return cell;
@@ -226,11 +240,7 @@ void* AllocateAligned(size_t size, size_t alignment) {
     return Allocate(RoundUp(Max<size_t>(size, 1), alignment));
   }
   if (alignment <= kMinAlignment) return Allocate(size);
-  if (size > kMaxRequest) return nullptr;
-  if (alignment <= kMaxLargeAlignment && size <= kMaxLargeSize) {
-    return g_central_heap.AllocateLarge(size, alignment, /*zero=*/false);
-  }
-  return g_central_heap.AllocateHuge(size, alignment, /*zero=*/false);
+  return AllocateWhole(size, alignment, /*zero=*/false);
 }
 
 void* Reallocate(void* pointer, size_t size) {

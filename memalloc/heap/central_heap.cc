@@ -14,11 +14,12 @@ CentralHeap g_central_heap;
 // ---- runs and counts ----
 
 BlockHeader* CentralHeap::TakeRun(size_t granules, size_t alignment,
-                                  ThreadHeap** parked) {
+                                  Shortage* shortage) {
   BlockHeader* run = runs_.Take(granules, alignment);
   if (run == nullptr) {
-    *parked = TakeParkedHeap();
-    if (*parked != nullptr) return nullptr;
+    shortage->parked = TakeParkedHeap();
+    if (shortage->parked != nullptr) return nullptr;
+    if (!MayGrow(granules, shortage)) return nullptr;
     // Room to shift the block to its alignment, less the granule that the
     // growth is aligned to anyway.
     const size_t shift = Max(alignment, kGranuleSize) / kGranuleSize - 1;
@@ -26,14 +27,27 @@ BlockHeader* CentralHeap::TakeRun(size_t granules, size_t alignment,
     run = runs_.Take(granules, alignment);
     if (run == nullptr) return nullptr;
   }
+  if (!AdmitRun(run, granules)) {
+    run = TakeAdmittedRun(granules, alignment);
+    shortage->at_hard_limit = run == nullptr;
+    if (run == nullptr) return nullptr;
+  }
   CountBlock(granules);
   return run;
 }
 
-bool CentralHeap::MakeRoom(ThreadHeap* parked) {
-  if (parked == nullptr) return CallInReserves();
-  EmptyThreadHeap(parked);
-  return true;
+bool CentralHeap::MakeRoom(Shortage* shortage) {
+  const Shortage now = *shortage;
+  *shortage = {};
+  if (now.parked != nullptr) {
+    EmptyThreadHeap(now.parked);
+    return true;
+  }
+  if (now.above_soft_limit != 0) {
+    KeepToSoftLimit(now.above_soft_limit);
+    return true;
+  }
+  return now.at_hard_limit ? Trim(0) : CallInReserves();
 }
 
 void CentralHeap::GiveRun(BlockHeader* first, size_t granules) {
@@ -56,18 +70,20 @@ void CentralHeap::UncountBlock(size_t granules) {
 
 BlockHeader* CentralHeap::AllocateSmallBlock(SizeClass size_class,
                                              ThreadHeap* owner) {
+  Shortage shortage;
   for (;;) {
-    ThreadHeap* parked = nullptr;
     {
       const LockHolder holder(lock_);
       BlockHeader* block = ClaimOrphan(size_class, owner);
-      if (block == nullptr) block = MakeSmallBlock(size_class, owner, &parked);
+      if (block == nullptr) {
+        block = MakeSmallBlock(size_class, owner, &shortage);
+      }
       if (block != nullptr) {
         CountWanted(size_class, 1);
         return block;
       }
     }
-    if (!MakeRoom(parked)) return nullptr;
+    if (!MakeRoom(&shortage)) return nullptr;
   }
 }
 
@@ -80,10 +96,10 @@ void CentralHeap::CountWanted(SizeClass size_class, int change) {
 
 BlockHeader* CentralHeap::MakeSmallBlock(SizeClass size_class,
                                          ThreadHeap* owner,
-                                         ThreadHeap** parked) {
+                                         Shortage* shortage) {
   const size_t cell_size = CellSize(size_class);
   const size_t granules = GranulesPerBlock(cell_size);
-  BlockHeader* block = TakeRun(granules, kGranuleSize, parked);
+  BlockHeader* block = TakeRun(granules, kGranuleSize, shortage);
   if (block == nullptr) return nullptr;
   for (size_t i = 1; i < granules; ++i) {
     block[i].status = BlockStatus::kInside;

@@ -11,6 +11,7 @@
 //   purge.cc         pages of free granules go back with time
 //   orphan_blocks.cc blocks without an owner, and work for threads without a
 //                    heap
+//   limits.cc        how much memory the heap may cause
 //   large.cc         one allocation of whole granules
 //   huge.cc          one allocation with a mapping of its own
 //   central_heap.cc  runs, small blocks, counts
@@ -150,15 +151,23 @@ class CentralHeap {
   CentralCounts Counts() MEMALLOC_EXCLUDES(lock_);
 
  private:
+  // Why a request found no room.
+  struct Shortage {
+    // A heap without a thread, taken out to be emptied before the heap grows.
+    ThreadHeap* parked = nullptr;
+    size_t above_soft_limit = 0;  // the granules that would lead there
+    bool at_hard_limit = false;
+  };
+
   // Takes a run from the free ones. If there is none, a parked heap is taken
   // out to be emptied first, and only when none is left the heap grows. The
   // caller sets the run's status and describes the block; on null it asks
   // MakeRoom, without the lock, whether to try again.
-  BlockHeader* TakeRun(size_t granules, size_t alignment, ThreadHeap** parked)
+  BlockHeader* TakeRun(size_t granules, size_t alignment, Shortage* shortage)
       MEMALLOC_REQUIRES(lock_);
-  // Empties `parked`, or if it is null calls in reserves. Whether there was
-  // anything.
-  bool MakeRoom(ThreadHeap* parked) MEMALLOC_EXCLUDES(lock_);
+  // Does what the shortage calls for, and forgets its reasons. Whether trying
+  // again may help.
+  bool MakeRoom(Shortage* shortage) MEMALLOC_EXCLUDES(lock_);
   void GiveRun(BlockHeader* first, size_t granules) MEMALLOC_REQUIRES(lock_);
 
   // growth.cc
@@ -168,6 +177,17 @@ class CentralHeap {
   void AbsorbBreak(uintptr_t start, uintptr_t end) MEMALLOC_REQUIRES(lock_);
   void StartArena(uintptr_t arena, ArenaKind kind) MEMALLOC_REQUIRES(lock_);
   void ExtendArena(ArenaHeader* arena, size_t limit) MEMALLOC_REQUIRES(lock_);
+
+  // limits.cc
+  uint64_t CausedGranules() MEMALLOC_REQUIRES(lock_);
+  uint64_t Allowance() MEMALLOC_REQUIRES(lock_);
+  bool AdmitRun(BlockHeader* first, size_t granules) MEMALLOC_REQUIRES(lock_);
+  BlockHeader* TakeAdmittedRun(size_t granules, size_t alignment)
+      MEMALLOC_REQUIRES(lock_);
+  bool AdmitHuge(size_t granules) MEMALLOC_EXCLUDES(lock_);
+  bool PassesSoftLimit(size_t granules) MEMALLOC_REQUIRES(lock_);
+  void KeepToSoftLimit(size_t granules) MEMALLOC_EXCLUDES(lock_);
+  bool MayGrow(size_t granules, Shortage* shortage) MEMALLOC_REQUIRES(lock_);
 
   // give_back.cc
   bool CallInReserves() MEMALLOC_EXCLUDES(lock_);
@@ -200,26 +220,25 @@ class CentralHeap {
   void RemoveOrphan(BlockHeader* block) MEMALLOC_REQUIRES(lock_);
   BlockHeader* ClaimOrphan(SizeClass size_class, ThreadHeap* owner)
       MEMALLOC_REQUIRES(lock_);
-  FreeCell* TryAllocateCell(SizeClass size_class, ThreadHeap** parked)
+  FreeCell* TryAllocateCell(SizeClass size_class, Shortage* shortage)
       MEMALLOC_EXCLUDES(lock_);
   void GiveUpBlock(BlockHeader* block) MEMALLOC_REQUIRES(lock_);
   void WriteOffOrphans() MEMALLOC_REQUIRES(lock_);
 
   void CountWanted(SizeClass size_class, int change) MEMALLOC_REQUIRES(lock_);
   BlockHeader* MakeSmallBlock(SizeClass size_class, ThreadHeap* owner,
-                              ThreadHeap** parked) MEMALLOC_REQUIRES(lock_);
+                              Shortage* shortage) MEMALLOC_REQUIRES(lock_);
   void FreeSmallBlock(BlockHeader* block) MEMALLOC_REQUIRES(lock_);
   void CountBlock(size_t granules) MEMALLOC_REQUIRES(lock_);
   void UncountBlock(size_t granules) MEMALLOC_REQUIRES(lock_);
 
   // large.cc
   void* TryAllocateLarge(size_t size, size_t alignment, bool zero,
-                         ThreadHeap** parked) MEMALLOC_EXCLUDES(lock_);
+                         Shortage* shortage) MEMALLOC_EXCLUDES(lock_);
   bool TakeBehind(BlockHeader* block, size_t more) MEMALLOC_REQUIRES(lock_);
 
   // thread_heaps.cc
-  ThreadHeap* TryAcquireThreadHeap(ThreadHeap** parked)
-      MEMALLOC_EXCLUDES(lock_);
+  ThreadHeap* TryAcquireThreadHeap(Shortage* shortage) MEMALLOC_EXCLUDES(lock_);
   void EmptyThreadHeap(ThreadHeap* heap) MEMALLOC_EXCLUDES(lock_);
   bool EmptyParkedHeaps() MEMALLOC_EXCLUDES(lock_);
   ThreadHeap* TakeParkedHeap() MEMALLOC_REQUIRES(lock_);
@@ -228,6 +247,8 @@ class CentralHeap {
   void EmptyIdleHeaps() MEMALLOC_EXCLUDES(lock_);
 
   // huge.cc
+  ArenaHeader* FitHuge(ArenaHeader* arena, size_t size, size_t alignment,
+                       bool zero) MEMALLOC_EXCLUDES(lock_);
   ArenaHeader* NewHugeMapping(size_t size, size_t alignment, bool zero)
       MEMALLOC_EXCLUDES(lock_);
   bool GivingBackMayDo(size_t size, size_t alignment) MEMALLOC_EXCLUDES(lock_);
@@ -314,9 +335,16 @@ class CentralHeap {
   uint64_t huge_spare_ MEMALLOC_GUARDED_BY(lock_) = 0;
   // The most that huge blocks used of late, in bytes.
   uint64_t huge_peak_ MEMALLOC_GUARDED_BY(lock_) = 0;
+  // Of huge blocks that are being made or resized, and in no list meanwhile.
+  uint64_t pending_granules_ MEMALLOC_GUARDED_BY(lock_) = 0;
   uint64_t used_granules_ MEMALLOC_GUARDED_BY(lock_) = 0;
   uint64_t peak_granules_ MEMALLOC_GUARDED_BY(lock_) = 0;
   uint64_t block_count_ MEMALLOC_GUARDED_BY(lock_) = 0;
+
+  // How much may be caused before memory is given back again at the soft limit,
+  // and the limit that this is for.
+  uint64_t soft_mark_ MEMALLOC_GUARDED_BY(lock_) = 0;
+  uint64_t soft_mark_limit_ MEMALLOC_GUARDED_BY(lock_) = 0;
 };
 
 extern MEMALLOC_HIDDEN CentralHeap g_central_heap;

@@ -100,6 +100,24 @@ BlockHeader* FreeRuns::Take(size_t granules, size_t alignment) {
   return nullptr;
 }
 
+BlockHeader* FreeRuns::TakeDirty(size_t granules, size_t alignment,
+                                 size_t most_clean) {
+  for (size_t length = ShortestFrom(granules); length != 0;
+       length = ShortestFrom(length + 1)) {
+    for (BlockHeader* run = runs_[length].first(); run != nullptr;
+         run = BlockList::Next(run)) {
+      const ArenaHeader* arena = ArenaHeaderOf(run);
+      for (size_t skip = SkipToAlign(run, alignment); skip + granules <= length;
+           skip += alignment / kGranuleSize) {
+        if (arena->CountClean(GranuleOf(run) + skip, granules) <= most_clean) {
+          return TakePart(run, skip, granules);
+        }
+      }
+    }
+  }
+  return nullptr;
+}
+
 bool FreeRuns::TakeAt(BlockHeader* first, size_t granules) {
   if (first->status != BlockStatus::kFree || first->granules < granules) {
     return false;

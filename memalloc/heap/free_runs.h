@@ -30,6 +30,10 @@ class FreeRuns {
   // The result's granules field is set, its status is the caller's to set.
   BlockHeader* Take(size_t granules, size_t alignment);
 
+  // The same wherever no more than `most_clean` of the granules are clean, not
+  // in the shortest run for sure. Walks all runs.
+  BlockHeader* TakeDirty(size_t granules, size_t alignment, size_t most_clean);
+
   // Takes the `granules` granules at `first`, if they are the beginning of a
   // free run.
   bool TakeAt(BlockHeader* first, size_t granules);

@@ -8,6 +8,7 @@
 
 #include "memalloc/base/check.h"
 #include "memalloc/base/math.h"
+#include "memalloc/base/options.h"
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/huge_pages.h"
 #include "memalloc/heap/reserve.h"
@@ -17,8 +18,7 @@
 namespace memalloc {
 namespace {
 
-// Least and greatest step of growth beyond the need, in granules.
-constexpr size_t kMinStep = 16;
+// Greatest step of growth beyond the need, in granules.
 constexpr size_t kMaxStep = kGranulesPerArena;
 
 // Granules from which on the heap grows in huge pages.
@@ -31,8 +31,8 @@ bool CentralHeap::Grow(size_t granules) {
   use_of_growth_ = backed_granules_ < kDenseFrom ? Use::kSparse
                    : granules < kMinBigGranules  ? Use::kDense
                                                  : Use::kAsBefore;
-  const size_t step =
-      Min(kMaxStep, Max<size_t>(kMinStep, backed_granules_ / 8));
+  const size_t least = GetOption(Option::kTopPad) / kGranuleSize;
+  const size_t step = Min(kMaxStep, Max<size_t>(least, backed_granules_ / 8));
   return GrowBreak(granules, step) || GrowBreak(granules, 0) ||
          GrowMapping(granules, step) || GrowMapping(granules, 0);
 }

@@ -7,32 +7,53 @@
 #include <string.h>
 
 #include "memalloc/base/math.h"
+#include "memalloc/base/options.h"
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/huge_mapping.h"
 #include "memalloc/heap/huge_pages.h"
 #include "memalloc/os/os.h"
 
 namespace memalloc {
-namespace {
-
-// What freed huge blocks leave, in the cache or to spare behind other blocks,
-// is up to this, or twice what is in use, as long as both together are no more
-// than five quarters of the most that was in use of late.
-constexpr size_t kMinCacheLimit = size_t{64} << 20;
-
-}  // namespace
 
 void* CentralHeap::AllocateHuge(size_t size, size_t alignment, bool zero) {
   if (size > kMaxHugeSize || alignment > kMaxHugeSize) return nullptr;
   ArenaHeader* arena = nullptr;
-  size_t may_spare = 0;
+  size_t pending = 0;
   if (alignment <= kGranuleSize) {
     const LockHolder holder(lock_);
     arena = huge_cache_.Take(size);
-    may_spare = HugeCacheLimit();
+    if (arena != nullptr) pending = HugeMappingGranules(arena);
+    pending_granules_ += pending;
   }
+  const size_t wanted = HugeGranulesFor(size, alignment);
+  const bool is_admitted = wanted <= pending || AdmitHuge(wanted - pending);
+  if (is_admitted) {
+    pending = Max(pending, wanted);
+    arena = FitHuge(arena, size, alignment, zero);
+  } else if (arena != nullptr) {
+    CacheOrDrop(arena, SIZE_MAX);
+    arena = nullptr;
+  }
+  const LockHolder holder(lock_);
+  pending_granules_ -= pending;
+  if (arena == nullptr) return nullptr;
+  HugeBlockOf(arena)->status = BlockStatus::kHuge;
+  Enlist(arena);
+  newest_big_ = {arena->huge.start, arena->huge.bytes};
+  return reinterpret_cast<void*>(arena->huge.start);
+}
+
+// The cached mapping, or without one (null) or without luck a new one, made fit
+// for the block. Null when memory is short.
+ArenaHeader* CentralHeap::FitHuge(ArenaHeader* arena, size_t size,
+                                  size_t alignment, bool zero) {
   if (arena != nullptr) {
     const size_t dirty = Min(size, arena->huge.mapped);
+    size_t may_spare;
+    {
+      const LockHolder holder(lock_);
+      may_spare = HugeCacheLimit();
+    }
     if (arena->huge.mapped / HugeCache::kMaxSpare > size ||
         arena->huge.mapped > size + may_spare) {
       CutHugeMapping(arena, RoundUp(size, os::PageSize()));
@@ -48,12 +69,7 @@ void* CentralHeap::AllocateHuge(size_t size, size_t alignment, bool zero) {
   if (arena == nullptr && GivingBackMayDo(size, alignment) && GiveBack()) {
     arena = NewHugeMapping(size, alignment, zero);
   }
-  if (arena == nullptr) return nullptr;
-  HugeBlockOf(arena)->status = BlockStatus::kHuge;
-  const LockHolder holder(lock_);
-  Enlist(arena);
-  newest_big_ = {arena->huge.start, arena->huge.bytes};
-  return reinterpret_cast<void*>(arena->huge.start);
+  return arena;
 }
 
 ArenaHeader* CentralHeap::NewHugeMapping(size_t size, size_t alignment,
@@ -89,11 +105,16 @@ bool CentralHeap::GivingBackMayDo(size_t size, size_t alignment) {
   return true;
 }
 
-// Bytes that the cache may hold.
+// Bytes that the cache may hold: what freed huge blocks leave, in the cache or
+// to spare behind other blocks, is up to what an option says, or twice what is
+// in use, as long as both together are no more than five quarters of the most
+// that was in use of late.
 size_t CentralHeap::HugeCacheLimit() {
+  const size_t least = GetOption(Option::kHugeCache);
+  if (least == 0) return 0;
   const size_t used = UsedHugeBytes();
   const size_t kept = Min(2 * used, huge_peak_ + huge_peak_ / 4 - used);
-  const size_t limit = Max(kMinCacheLimit, kept);
+  const size_t limit = Max<size_t>(least, kept);
   return limit - Min(limit, huge_spare_);
 }
 
@@ -137,17 +158,26 @@ bool CentralHeap::TrimHugeCache(size_t limit) {
 }
 
 void* CentralHeap::ResizeHuge(BlockHeader* block, size_t size) {
+  if (size > kMaxHugeSize) return nullptr;
   ArenaHeader* arena = ArenaHeaderOf(block);
+  size_t pending;
   {
     const LockHolder holder(lock_);
     Delist(arena);
+    pending = HugeMappingGranules(arena);
+    pending_granules_ += pending;
   }
-  ArenaHeader* resized = ResizeHugeMapping(arena, size);
+  // The table stays in front, or takes the place of more.
+  const size_t wanted = HugeGranulesFor(size, kGranuleSize);
+  const bool is_admitted = wanted <= pending || AdmitHuge(wanted - pending);
+  if (is_admitted) pending = Max(pending, wanted);
+  ArenaHeader* resized = is_admitted ? ResizeHugeMapping(arena, size) : nullptr;
   if (resized != nullptr) {
     arena = resized;
     HugeBlockOf(arena)->status = BlockStatus::kHuge;
   }
   const LockHolder holder(lock_);
+  pending_granules_ -= pending;
   Enlist(arena);
   return resized == nullptr ? nullptr
                             : reinterpret_cast<void*>(arena->huge.start);

@@ -128,6 +128,11 @@ void DropHugeMapping(ArenaHeader* arena) {
   ReturnReservation(base, offset + bytes);
 }
 
+size_t HugeGranulesFor(size_t size, size_t alignment) {
+  return (OffsetFor(alignment) + RoundUp(Max<size_t>(size, 1), kGranuleSize)) /
+         kGranuleSize;
+}
+
 size_t HugeMappingGranules(const ArenaHeader* arena) {
   return (OffsetOf(arena) + RoundUp(arena->huge.mapped, kGranuleSize)) /
          kGranuleSize;

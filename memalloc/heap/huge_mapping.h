@@ -38,6 +38,9 @@ void CutHugeMapping(ArenaHeader* arena, size_t bytes);
 
 void DropHugeMapping(ArenaHeader* arena);
 
+// Granules that a new mapping for such a block spans.
+size_t HugeGranulesFor(size_t size, size_t alignment);
+
 // Granules that the mapping spans.
 size_t HugeMappingGranules(const ArenaHeader* arena);
 

@@ -24,21 +24,21 @@ void DescribeLarge(BlockHeader* block, size_t granules) {
 }  // namespace
 
 void* CentralHeap::AllocateLarge(size_t size, size_t alignment, bool zero) {
+  Shortage shortage;
   for (;;) {
-    ThreadHeap* parked = nullptr;
-    void* block = TryAllocateLarge(size, alignment, zero, &parked);
-    if (block != nullptr || !MakeRoom(parked)) return block;
+    void* block = TryAllocateLarge(size, alignment, zero, &shortage);
+    if (block != nullptr || !MakeRoom(&shortage)) return block;
   }
 }
 
 void* CentralHeap::TryAllocateLarge(size_t size, size_t alignment, bool zero,
-                                    ThreadHeap** parked) {
+                                    Shortage* shortage) {
   const size_t granules = GranulesFor(size);
   BlockHeader* block;
   GranuleBits before;  // what was dirty before the block was taken
   {
     const LockHolder holder(lock_);
-    block = TakeRun(granules, alignment, parked);
+    block = TakeRun(granules, alignment, shortage);
     if (block == nullptr) return nullptr;
     DescribeLarge(block, granules);
     ArenaHeader* arena = ArenaHeaderOf(block);
@@ -96,13 +96,17 @@ bool CentralHeap::TakeBehind(BlockHeader* block, size_t more) {
   const size_t end = GranuleOf(block) + block->granules;
   if (end + more > kGranulesPerArena) return false;
   BlockHeader* behind = arena->Header(end);
-  if (end < arena->limit && runs_.TakeAt(behind, more)) return true;
+  if (end < arena->limit && runs_.TakeAt(behind, more)) {
+    return AdmitRun(behind, more);
+  }
   const bool is_last =
       end == arena->limit || (behind->status == BlockStatus::kFree &&
                               end + behind->granules == arena->limit);
-  return is_last && arena == break_arena_ &&
+  Shortage shortage;
+  return is_last && arena == break_arena_ && MayGrow(more, &shortage) &&
          os::CurrentBreak() == arena->End() && GrowBreak(more, 0) &&
-         end < arena->limit && runs_.TakeAt(behind, more);
+         end < arena->limit && runs_.TakeAt(behind, more) &&
+         AdmitRun(behind, more);
 }
 
 }  // namespace memalloc

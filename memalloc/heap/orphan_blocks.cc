@@ -80,21 +80,21 @@ void CentralHeap::OfferBlock(BlockHeader* block) {
 }
 
 FreeCell* CentralHeap::AllocateCell(SizeClass size_class) {
+  Shortage shortage;
   for (;;) {
-    ThreadHeap* parked = nullptr;
-    FreeCell* cell = TryAllocateCell(size_class, &parked);
-    if (cell == nullptr && MakeRoom(parked)) continue;
+    FreeCell* cell = TryAllocateCell(size_class, &shortage);
+    if (cell == nullptr && MakeRoom(&shortage)) continue;
     LookAtClock(/*mine=*/nullptr);
     return cell;
   }
 }
 
 FreeCell* CentralHeap::TryAllocateCell(SizeClass size_class,
-                                       ThreadHeap** parked) {
+                                       Shortage* shortage) {
   const LockHolder holder(lock_);
   BlockHeader* block = ClaimOrphan(size_class, &g_central_owner);
   if (block == nullptr) {
-    block = MakeSmallBlock(size_class, &g_central_owner, parked);
+    block = MakeSmallBlock(size_class, &g_central_owner, shortage);
   }
   if (block == nullptr) return nullptr;
   FreeCell* cell;

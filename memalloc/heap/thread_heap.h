@@ -244,6 +244,11 @@ inline bool IsStandIn(const ThreadHeap* heap) {
 // The heap of the running thread, or a stand-in.
 extern MEMALLOC_HIDDEN MEMALLOC_TLS ThreadHeap* t_heap;
 
+// Sets up the key of the links and reads the options, once, whoever comes
+// first. Called before the first block is made; calls nothing that allocates.
+// Defined by the runtime layer.
+void InitialiseOnce();
+
 // Makes a heap for the running thread, unless its heap is gone or memory is
 // short: then null. Defined by the runtime layer, which knows when threads
 // end.

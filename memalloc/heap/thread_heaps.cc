@@ -35,14 +35,14 @@ ThreadHeap* CentralHeap::Unpark(ThreadHeap** link) {
 }
 
 ThreadHeap* CentralHeap::AcquireThreadHeap() {
+  Shortage shortage;
   for (;;) {
-    ThreadHeap* parked = nullptr;
-    ThreadHeap* heap = TryAcquireThreadHeap(&parked);
-    if (heap != nullptr || !MakeRoom(parked)) return heap;
+    ThreadHeap* heap = TryAcquireThreadHeap(&shortage);
+    if (heap != nullptr || !MakeRoom(&shortage)) return heap;
   }
 }
 
-ThreadHeap* CentralHeap::TryAcquireThreadHeap(ThreadHeap** parked) {
+ThreadHeap* CentralHeap::TryAcquireThreadHeap(Shortage* shortage) {
   const LockHolder holder(lock_);
   ThreadHeap* heap = TakeParkedHeap();
   if (heap == nullptr && idle_heaps_ != nullptr) {
@@ -54,7 +54,7 @@ ThreadHeap* CentralHeap::TryAcquireThreadHeap(ThreadHeap** parked) {
   }
   if (heap == nullptr) {
     if (metadata_end_ - metadata_ < sizeof(ThreadHeap)) {
-      BlockHeader* run = TakeRun(1, kGranuleSize, parked);
+      BlockHeader* run = TakeRun(1, kGranuleSize, shortage);
       if (run == nullptr) return nullptr;
       run->status = BlockStatus::kMetadata;
       ArenaHeaderOf(run)->dirty.Set(GranuleOf(run), 1);
@@ -195,6 +195,7 @@ void CentralHeap::AfterForkInChild(ThreadHeap* survivor, bool had_threads) {
     heap->inbox_.store(kInboxDropped, std::memory_order_relaxed);
   }
   if (!others && !had_threads) return;
+  pending_granules_ = 0;
   // What others had sent may be torn in the copy: cells and inbox were copied
   // at different moments. Threads without a heap send too.
   for (ThreadHeap* heap = heaps_; heap != nullptr; heap = heap->next_) {

@@ -65,6 +65,10 @@ struct alignas(MEMALLOC_CACHE_LINE) ArenaHeader {
     return reinterpret_cast<FreeGranules*>(Start() + behind);
   }
 
+  size_t CountClean(size_t granule, size_t count) const {
+    return count - dirty.Count(granule, count);
+  }
+
   // kHuge: whether the address lies in the mapping.
   bool HasHuge(uintptr_t address) const {
     return address >= Start() && address < huge.start + huge.mapped;

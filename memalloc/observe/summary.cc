@@ -22,17 +22,18 @@ void AppendName(LineBuffer& line, const char* name) {
 // A destructor of the whole library: it runs after the program's own exit
 // handlers, in a process that ends by exit or by returning from main.
 __attribute__((destructor)) void LeaveSummary() {
-  ReadOptionsAgain();  // large allocations alone do not read them
-  const char* file = GetOptions().stats_file;
+  // None in a preload that was never called, as the program has a malloc of its
+  // own, which may be another copy of memalloc: that one speaks for the
+  // process.
+  const char* file = GetExitLine().file;
   if (file[0] == '\0') return;
   const Summary summary = TakeSummary();
-  // A preload in a program with a malloc of its own, which may be another copy
-  // of memalloc: that one speaks for the process.
   if (summary.peak_bytes == 0) return;
+  NoteProgram();
   LineBuffer line;
   line.Text("pid=").Decimal(static_cast<uint64_t>(os::ProcessId()));
   line.Text(" program=");
-  AppendName(line, GetOptions().program);
+  AppendName(line, GetExitLine().program);
   line.Text(" live_bytes=").Decimal(summary.live_bytes);
   line.Text(" peak_bytes=").Decimal(summary.peak_bytes);
   line.Text(" arenas=").Decimal(summary.arenas);

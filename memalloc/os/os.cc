@@ -18,6 +18,9 @@
 
 #include "memalloc/base/check.h"
 
+// Where ld.so found the argument count; in no header.
+extern "C" __attribute__((weak)) void* __libc_stack_end;
+
 namespace memalloc {
 namespace {
 
@@ -63,15 +66,14 @@ uint64_t RandomWord() {
 
 bool SecureExecution() { return getauxval(AT_SECURE) != 0; }
 
-const char* Environment(const char* name) {
-  if (environ == nullptr) return nullptr;
-  const size_t length = strlen(name);
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    if (strncmp(*entry, name, length) == 0 && (*entry)[length] == '=') {
-      return *entry + length + 1;
-    }
+const char* EnvironmentEntry(size_t index) {
+  char** entries = environ;
+  if (entries == nullptr && &__libc_stack_end != nullptr) {
+    // Before libc's constructors: as the kernel left it, behind the arguments.
+    auto* stack = static_cast<intptr_t*>(__libc_stack_end);
+    entries = reinterpret_cast<char**>(stack + 1 + *stack + 1);
   }
-  return nullptr;
+  return entries == nullptr ? nullptr : entries[index];
 }
 
 uintptr_t CurrentBreak() {
@@ -165,13 +167,8 @@ ResidentSize GetResidentSize() {
   if (getrusage(RUSAGE_SELF, &usage) == 0) {
     size.peak = static_cast<uint64_t>(usage.ru_maxrss) * 1024;
   }
-  const int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return size;
   char text[128];
-  const ssize_t n = read(fd, text, sizeof(text) - 1);
-  close(fd);
-  if (n <= 0) return size;
-  text[n] = '\0';
+  if (ReadFile("/proc/self/statm", text, sizeof(text)) == 0) return size;
   const char* second = strchr(text, ' ');
   if (second == nullptr) return size;
   uint64_t pages = 0;
@@ -213,6 +210,21 @@ const char* ProgramName() {
   return program_invocation_short_name != nullptr
              ? program_invocation_short_name
              : "";
+}
+
+size_t ReadFile(const char* path, char* text, size_t size) {
+  const ErrnoGuard guard;
+  text[0] = '\0';
+  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  ssize_t n;
+  do {
+    n = read(fd, text, size - 1);
+  } while (n < 0 && errno == EINTR);
+  close(fd);
+  const size_t length = n > 0 ? static_cast<size_t>(n) : 0;
+  text[length] = '\0';
+  return length;
 }
 
 void AppendToFile(const char* path, const char* data, size_t bytes) {

@@ -25,9 +25,9 @@ uint64_t RandomWord();
 // the like, AT_SECURE): no option of the environment counts there.
 bool SecureExecution();
 
-// The variable `name` of the environment, or nullptr; read without libc, whose
-// environ may not stand yet.
-const char* Environment(const char* name);
+// The environment's entry `index`, "NAME=value", nullptr behind the last
+// one (no index beyond that); also before libc has its environ.
+const char* EnvironmentEntry(size_t index);
 
 // The program break as it is now (brk(2)); any part of the program may have
 // moved it since the last look.
@@ -101,6 +101,10 @@ void WakeAll(const std::atomic<uint32_t>& word);
 
 int ProcessId();
 const char* ProgramName();  // "" before libc knows it
+
+// Reads the file at `path` as a text of less than `size` bytes and puts a zero
+// behind it; its length, 0 if there is none.
+size_t ReadFile(const char* path, char* text, size_t size);
 
 // Appends to the file at the absolute `path`, made with mode 0600 when it is
 // missing, in one write. The descriptor is closed again.

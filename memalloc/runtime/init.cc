@@ -1,4 +1,5 @@
-// First use: the key of the free-list links, and the options.
+// First use: the key of the free-list links, the options, and what the end of
+// the process needs.
 //
 // This runs inside the first malloc of the process, before constructors and
 // perhaps before libc is ready: it takes what it needs from the kernel's
@@ -12,6 +13,7 @@
 #include "memalloc/base/math.h"
 #include "memalloc/layout/free_cell.h"
 #include "memalloc/os/os.h"
+#include "memalloc/runtime/options.h"
 #include "memalloc/runtime/runtime.h"
 
 namespace memalloc {
@@ -19,36 +21,36 @@ namespace {
 
 Lock g_init_lock;
 std::atomic<bool> g_initialised{false};
-Options g_options;
+ExitLine g_exit_line;
 
-void ReadOptions() {
+void CopyProgramName() {
   const char* name = os::ProgramName();
-  const size_t name_length = Min(strlen(name), sizeof(g_options.program) - 1);
-  memcpy(g_options.program, name, name_length);
-  if (os::SecureExecution()) return;
-  const char* file = os::Environment("MEMALLOC_STATS_FILE");
-  if (file == nullptr || file[0] == '\0') return;
-  const size_t length = strlen(file);
-  if (file[0] != '/' || length >= sizeof(g_options.stats_file)) {
+  memcpy(g_exit_line.program, name,
+         Min(strlen(name), sizeof(g_exit_line.program) - 1));
+}
+
+}  // namespace
+
+const ExitLine& GetExitLine() { return g_exit_line; }
+
+void SetExitFile(const char* path) {
+  const size_t length = strlen(path);
+  if (path[0] != '/' || length >= sizeof(g_exit_line.file)) {
     LineBuffer line;
     line.Text(
             "memalloc: MEMALLOC_STATS_FILE wants an absolute path of at most ")
-        .Decimal(sizeof(g_options.stats_file) - 1)
+        .Decimal(sizeof(g_exit_line.file) - 1)
         .Text(" bytes; it is ignored");
     line.EndLine();
     os::WriteToStderr(line.data(), line.size());
     return;
   }
-  memcpy(g_options.stats_file, file, length + 1);
+  memcpy(g_exit_line.file, path, length + 1);
 }
 
-}  // namespace
-
-const Options& GetOptions() { return g_options; }
-
-void ReadOptionsAgain() {
+void NoteProgram() {
   const LockHolder holder(g_init_lock);
-  if (g_options.program[0] == '\0') ReadOptions();
+  if (g_exit_line.program[0] == '\0') CopyProgramName();
 }
 
 void InitialiseOnce() {
@@ -56,6 +58,7 @@ void InitialiseOnce() {
   const LockHolder holder(g_init_lock);
   if (g_initialised.load(std::memory_order_relaxed)) return;
   g_link_key = MakeLinkKey(os::RandomWord());
+  CopyProgramName();
   ReadOptions();
   MakeThreadExitKey();
   // Pairs with the acquire above: the key is seen by who sees the flag.

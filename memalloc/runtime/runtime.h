@@ -1,7 +1,9 @@
-// What happens once: initialisation, the options, and what threads, forks and
+// What happens once: initialisation, and what threads, forks and
 // the end of the process need. Layer: runtime.
 //
-//   init.cc          first use, options
+//   init.cc          first use
+//   options.h        the options, read then
+//   cgroup.h         limits from the control group
 //   thread_attach.cc a thread's heap, from its first need to its end
 //   fork.cc          the handlers around fork
 //   background_thread.cc  lets idle memory go back while the program is idle
@@ -9,28 +11,25 @@
 #ifndef MEMALLOC_RUNTIME_RUNTIME_H_
 #define MEMALLOC_RUNTIME_RUNTIME_H_
 
-#include <stddef.h>
+#include "memalloc/heap/thread_heap.h"  // InitialiseOnce, AttachThread
 
 namespace memalloc {
 
-struct Options {
-  // MEMALLOC_STATS_FILE: where the process appends one line when it ends; ""
-  // for nowhere. A copy: programs write over their environment.
-  char stats_file[256];
-  // The program's name, for the same reason; "" if it was not known yet.
-  char program[64];
+// The line that the process leaves when it ends. Copies, as programs write over
+// their environment and their name.
+struct ExitLine {
+  char file[256];    // MEMALLOC_STATS_FILE: where it goes; "" for nowhere
+  char program[64];  // "" if it was not known yet
 };
 
-// The options as they were read at the first use.
-const Options& GetOptions();
+// As it was read at the first use.
+const ExitLine& GetExitLine();
 
-// Reads the options if there was no first use, or once more if it came before
-// libc knew the program and its environment.
-void ReadOptionsAgain();
+// Notes the file; a wrong one is told on stderr.
+void SetExitFile(const char* path);
 
-// Sets up the key of the links and the options. Called before the first heap
-// is made; calls nothing that allocates, runs once whoever comes first.
-void InitialiseOnce();
+// Notes the program's name, if the first use came before libc knew it.
+void NoteProgram();
 
 // Makes the pthread key through which threads tell their end. Allocates
 // nothing. Called once, under the lock of the initialisation.

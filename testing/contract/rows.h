@@ -80,6 +80,16 @@ void MallocInfoWritesXml(const Entry&);
 void MallocStatsWritesToStderr(const Entry&);
 void TrimKeepsContentsAndErrno(const Entry&);
 
+// rows_tuning.cc: what can be set.
+void MalloptTakesWhatGlibcTakes(const Entry&);
+void MalloptRefusesUnknownParameters(const Entry&);
+void LibcMalloptTakesUnknownParameters(const Entry&);
+void MalloptLeavesTheHeapUsable(const Entry&);
+void MalloptSetsOptions(const Entry&);
+void OptionsAreSetAndRead(const Entry&);
+void HardLimitGivesEnomem(const Entry& entry);
+void LibcHasNoHardLimit(const Entry&);
+
 }  // namespace contract
 
 #endif  // TESTING_CONTRACT_ROWS_H_

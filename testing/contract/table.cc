@@ -25,6 +25,12 @@ const std::vector<Row>& Table() {
       "free_sized, free_aligned_sized, __posix_memalign do not exist",
       LibcLacksSymbols, nullptr};
 
+  const LibcDifference takes_unknown = {"mallopt answers 1 to any parameter",
+                                        LibcMalloptTakesUnknownParameters,
+                                        nullptr};
+  const LibcDifference has_no_options = {"memalloc's own calls do not exist",
+                                         LibcHasNoHardLimit, nullptr};
+
   const LibcDifference sets_errno = {
       "posix_memalign sets errno to ENOMEM as well", LibcPosixMemalignSetsErrno,
       nullptr};
@@ -121,13 +127,27 @@ const std::vector<Row>& Table() {
        OveralignedTypesAndContainers},
 
       // What can be asked?
-      {"InfoCallsAnswer", "mallopt(3), malloc_info(3)", kOnce, InfoCallsAnswer},
+      {"InfoCallsAnswer", "malloc_trim(3)", kOnce, InfoCallsAnswer},
       {"MallinfoSeesLiveMemory", "mallinfo(3)", kOnce, MallinfoSeesLiveMemory},
       {"MallocInfoWritesXml", "malloc_info(3)", kOnce, MallocInfoWritesXml},
       {"MallocStatsWritesToStderr", "malloc_stats(3)", kOnce,
        MallocStatsWritesToStderr},
       {"TrimKeepsContentsAndErrno", "malloc_trim(3)", kOnce,
        TrimKeepsContentsAndErrno},
+
+      // What can be set?
+      {"MalloptTakesWhatGlibcTakes", "mallopt(3)", kOnce,
+       MalloptTakesWhatGlibcTakes},
+      {"MalloptRefusesUnknownParameters", "mallopt(3): 0 on error", kOnce,
+       MalloptRefusesUnknownParameters, takes_unknown},
+      {"MalloptLeavesTheHeapUsable", "mallopt(3)", kOnce,
+       MalloptLeavesTheHeapUsable},
+      {"MalloptSetsOptions", "docs/tuning.md", kOnce, MalloptSetsOptions,
+       has_no_options},
+      {"OptionsAreSetAndRead", "memalloc.h", kOnce, OptionsAreSetAndRead,
+       has_no_options},
+      {"HardLimitGivesEnomem", "docs/tuning.md", kEach, HardLimitGivesEnomem,
+       has_no_options},
   };
   return *table;
 }

@@ -36,6 +36,10 @@ class DocsTest(unittest.TestCase):
             self.assertTrue(documents.SAMPLE.search(text), page)
         self.check(documents.check_samples(ROOT))
 
+    def test_every_option_with_its_default(self):
+        self.assertGreater(len(documents.options(ROOT)), 5)
+        self.check(documents.check_options(ROOT))
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

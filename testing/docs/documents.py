@@ -19,6 +19,8 @@ ERRORS = Path("docs/errors.md")
 DESIGN = Path("memalloc/README.md")
 USING = Path("docs/using.md")
 SUMMARY = Path("tools/run/summary.cc")
+OPTIONS = Path("memalloc/base/options.cc")
+TUNING = Path("docs/tuning.md")
 
 FENCE = re.compile(r"^ *(```|~~~).*?^ *\1 *$", re.DOTALL | re.MULTILINE)
 INLINE_CODE = re.compile(r"`([^`\n]+)`")
@@ -51,6 +53,12 @@ SAMPLE_LABEL = re.compile(r"^  (\S+(?: \S+)*)  ", re.MULTILINE)
 SOURCE_LABEL = re.compile(
     r"(?:\bMemoryLine\(|%-15s %10d\\n\",)\s*\"([^\"]+)\""
 )
+# A row of the table of options: name, unit, default, maximum.
+OPTION = re.compile(
+    r"\{\"(\w+)\", OptionUnit::k(\w+), ([^,]+), ([^,]+)\},", re.MULTILINE
+)
+CONSTANT = re.compile(r"constexpr uint64_t (\w+) = ([^;]+);")
+HUGE_PAGES = ("never", "default", "always")
 NAMED_ANCHOR = re.compile(r"docs/errors\.md#([a-z-]+)")
 
 
@@ -214,5 +222,73 @@ def check_samples(root):
         f"{USING}: does not explain *{label}*"
         for label in known
         if f"*{label}*" not in text
+    ]
+    return complaints
+
+
+def option_text(unit, value):
+    """An option's value as memalloc_get_option prints it."""
+    if unit == "Milliseconds":
+        return f"{value}ms"
+    if unit == "HugePages":
+        return HUGE_PAGES[value]
+    suffixes = iter(("K", "M", "G", "T"))
+    suffix = ""
+    while unit == "Bytes" and value and value % 1024 == 0 and suffix != "T":
+        value //= 1024
+        suffix = next(suffixes)
+    return f"{value}{suffix}"
+
+
+def option_range(unit, most):
+    if unit == "HugePages":
+        return ", ".join(HUGE_PAGES)
+    if unit == "Flag":
+        return "0 or 1"
+    return f"{option_text(unit, 0)} to {option_text(unit, most)}"
+
+
+def options(root):
+    """(name, default, range) of each option, from the source."""
+    text = read(root, OPTIONS)
+    constants = {}
+
+    def number(expression):
+        product = 1
+        expression = re.sub(r"uint64_t\{(\d+)\}", r"\1", expression)
+        first, *shifts = expression.split("<<")
+        for factor in first.split("*"):
+            factor = factor.strip()
+            product *= constants.get(factor) or int(factor)
+        return product << sum(int(shift) for shift in shifts)
+
+    for name, expression in CONSTANT.findall(text):
+        constants[name] = number(expression)
+    return [
+        (
+            name,
+            option_text(unit, number(default) if default != "0" else 0),
+            option_range(unit, number(most)),
+        )
+        for name, unit, default, most in OPTION.findall(text)
+    ]
+
+
+def check_options(root):
+    """tuning.md has a row and a section for each option, and no others."""
+    text = read(root, TUNING)
+    known = options(root)
+    complaints = []
+    for name, default, values in known:
+        row = f"| `{name}` | `MEMALLOC_{name.upper()}` | {default} | {values} |"
+        if f"\n{row}\n" not in text:
+            complaints.append(f"{TUNING}: has no row {row}")
+        if (3, name) not in headings(text):
+            complaints.append(f"{TUNING}: has no section {name}")
+    names = [name for name, _, _ in known]
+    complaints += [
+        f"{TUNING}: {name} is no option"
+        for name in re.findall(r"^\| `(\w+)` \| `MEMALLOC_", text, re.MULTILINE)
+        if name not in names
     ]
     return complaints

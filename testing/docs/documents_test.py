@@ -28,6 +28,26 @@ memalloc_run: ls (pid 5) exited with status 0
 ```
 """
 
+OPTIONS = """
+constexpr uint64_t kMany = uint64_t{1} << 31;
+constexpr uint64_t kMiB = uint64_t{1} << 20;
+    {"delay", OptionUnit::kMilliseconds, 100, kMany},
+    {"pad", OptionUnit::kBytes, 3 * kMiB, 2048 * kMiB},
+    {"pages", OptionUnit::kHugePages, 1, 2},
+    {"flag", OptionUnit::kFlag, 0, 1},
+"""
+TUNING = """
+| Option | Variable | Default | Range |
+| `delay` | `MEMALLOC_DELAY` | 100ms | 0ms to 2147483648ms |
+| `pad` | `MEMALLOC_PAD` | 3M | 0 to 2G |
+| `pages` | `MEMALLOC_PAGES` | default | never, default, always |
+| `flag` | `MEMALLOC_FLAG` | 0 | 0 or 1 |
+### delay
+### pad
+### pages
+### flag
+"""
+
 
 class DocumentsTest(unittest.TestCase):
     def setUp(self):
@@ -39,6 +59,9 @@ class DocumentsTest(unittest.TestCase):
         self.write("memalloc/README.md", "`heap/free.cc` frees\n")
         self.write("tools/run/summary.cc", SUMMARY)
         self.write("docs/using.md", USING)
+        self.write("memalloc/base/options.cc", OPTIONS)
+        self.write("docs/tuning.md", TUNING)
+        self.write("memalloc/README.md", "`heap/free.cc` `base/options.cc`\n")
 
     def write(self, path, text):
         (self.root / path).parent.mkdir(parents=True, exist_ok=True)
@@ -58,6 +81,7 @@ class DocumentsTest(unittest.TestCase):
             documents.check_design_is_complete,
             documents.check_messages,
             documents.check_samples,
+            documents.check_options,
         ):
             self.complaints(check)
 
@@ -119,6 +143,23 @@ class DocumentsTest(unittest.TestCase):
     def test_label_without_an_explanation(self):
         self.write("docs/using.md", USING.replace("*threads*", "others"))
         self.complaints(documents.check_samples, "explain *threads*")
+
+    def test_option_with_another_default(self):
+        self.write("docs/tuning.md", TUNING.replace("| 3M", "| 4M"))
+        self.complaints(documents.check_options, "no row | `pad`", "| 3M |")
+
+    def test_option_with_another_range(self):
+        self.write("docs/tuning.md", TUNING.replace("2G", "2T"))
+        self.complaints(documents.check_options, "no row | `pad`", "to 2G")
+
+    def test_option_without_a_section(self):
+        self.write("docs/tuning.md", TUNING.replace("### flag\n", ""))
+        self.complaints(documents.check_options, "no section flag")
+
+    def test_option_that_is_gone(self):
+        row = "| `old` | `MEMALLOC_OLD` | 0 | 0 or 1 |\n"
+        self.write("docs/tuning.md", TUNING + row)
+        self.complaints(documents.check_options, "old is no option")
 
     def test_corruption(self):
         for source in (

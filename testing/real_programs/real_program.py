@@ -52,12 +52,12 @@ class Run(NamedTuple):
 
 def library() -> str:
     """The absolute path of memalloc.so, as /proc/PID/maps shows it."""
-    named = os.environ.get("MEMALLOC_LIBRARY")
+    named = os.environ.get("LIBRARY_UNDER_TEST")
     if not named:
-        raise RuntimeError("MEMALLOC_LIBRARY is not set: run this by Bazel")
+        raise RuntimeError("LIBRARY_UNDER_TEST is not set: run this by Bazel")
     path = os.path.realpath(named)
     if not os.path.isfile(path):
-        raise RuntimeError(f"MEMALLOC_LIBRARY: there is no {path}")
+        raise RuntimeError(f"LIBRARY_UNDER_TEST: there is no {path}")
     if " " in path or ":" in path:
         raise RuntimeError(f"LD_PRELOAD cannot name {path}")
     return path

@@ -2,7 +2,7 @@
 
 Role: what all tests of this folder have in common, so that BUILD names only
 the program and the files it works on.
-Invariants: the library's path reaches the test by MEMALLOC_LIBRARY alone. The
+Invariants: the library's path reaches the test by LIBRARY_UNDER_TEST alone. The
 programs use up to two cores, so Bazel counts two for those with threads of
 their own; nothing here asserts times, so running beside others is safe.
 Skipped where memalloc steps aside for a sanitizer: a sanitizer's run-time
@@ -25,7 +25,7 @@ def real_program_test(name, data = [], size = "medium", tags = []):
         timeout = "long",
         srcs = [name + ".py"],
         data = ["//memalloc:memalloc.so"] + data,
-        env = {"MEMALLOC_LIBRARY": "$(rootpath //memalloc:memalloc.so)"},
+        env = {"LIBRARY_UNDER_TEST": "$(rootpath //memalloc:memalloc.so)"},
         python_version = "PY3",
         tags = tags + ["real_program"],
         target_compatible_with = select({

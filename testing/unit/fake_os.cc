@@ -282,7 +282,19 @@ size_t UsableBytes() {
 void SetEnvironment(const std::string& name, const std::string& value) {
   State& state = TheState();
   const StateLock lock(state.mutex);
-  state.environment[name] = value;
+  for (std::string& entry : state.environment) {
+    if (entry.compare(0, name.size() + 1, name + "=") == 0) {
+      entry.replace(name.size() + 1, std::string::npos, value);
+      return;
+    }
+  }
+  state.environment.push_back(name + "=" + value);
+}
+
+void SetFile(const std::string& path, const std::string& text) {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  state.files[path] = text;
 }
 
 void SetSecureExecution(bool secure) {

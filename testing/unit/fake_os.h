@@ -123,6 +123,8 @@ size_t UsableBytes();
 
 void SetEnvironment(const std::string& name, const std::string& value);
 void SetSecureExecution(bool secure);
+// A file to be read.
+void SetFile(const std::string& path, const std::string& text);
 // What was appended to files, as "path: text".
 std::string Appended();
 

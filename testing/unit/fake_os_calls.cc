@@ -142,10 +142,9 @@ uint64_t RandomWord() { return 0x0123456789abcdef; }
 
 bool SecureExecution() { return TheState().secure_execution; }
 
-const char* Environment(const char* name) {
+const char* EnvironmentEntry(size_t index) {
   const auto& environment = TheState().environment;
-  const auto found = environment.find(name);
-  return found == environment.end() ? nullptr : found->second.c_str();
+  return index < environment.size() ? environment[index].c_str() : nullptr;
 }
 
 uintptr_t CurrentBreak() {
@@ -356,6 +355,17 @@ void WakeAll(const std::atomic<uint32_t>&) {
 int ProcessId() { return 4711; }
 
 const char* ProgramName() { return "unit test"; }
+
+size_t ReadFile(const char* path, char* text, size_t size) {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  const auto found = state.files.find(path);
+  const std::string& held = found == state.files.end() ? "" : found->second;
+  const size_t length = Min(held.size(), size - 1);
+  memcpy(text, held.data(), length);
+  text[length] = '\0';
+  return length;
+}
 
 void AppendToFile(const char* path, const char* data, size_t bytes) {
   State& state = TheState();

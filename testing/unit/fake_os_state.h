@@ -88,7 +88,8 @@ struct State {
   size_t advised_huge = 0;
   size_t advised_small = 0;
 
-  std::map<std::string, std::string> environment;
+  std::vector<std::string> environment;  // NAME=value
+  std::map<std::string, std::string> files;
   bool secure_execution = false;
   std::string appended;
 

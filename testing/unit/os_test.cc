@@ -114,15 +114,44 @@ TEST_F(OsTest, ProgramsHaveNoMoreRightsThanTheirCallers) {
   EXPECT_FALSE(os::SecureExecution());
 }
 
-TEST_F(OsTest, EnvironmentIsReadByWholeNames) {
-  setenv("MEMALLOC_OS_TEST", "a value=1", 1);
-  EXPECT_STREQ(os::Environment("MEMALLOC_OS_TEST"), "a value=1");
-  EXPECT_EQ(os::Environment("MEMALLOC_OS_TES"), nullptr);
-  EXPECT_EQ(os::Environment("MEMALLOC_OS_TEST2"), nullptr);
-  setenv("MEMALLOC_OS_TEST", "", 1);
-  EXPECT_STREQ(os::Environment("MEMALLOC_OS_TEST"), "");
-  unsetenv("MEMALLOC_OS_TEST");
-  EXPECT_EQ(os::Environment("MEMALLOC_OS_TEST"), nullptr);
+// The entries up to the null behind the last one, as text.
+std::string AllEntries() {
+  std::string text;
+  for (size_t i = 0; os::EnvironmentEntry(i) != nullptr; ++i) {
+    text.append(os::EnvironmentEntry(i)).append("\n");
+  }
+  return text;
+}
+
+TEST_F(OsTest, EnvironmentIsReadEntryByEntry) {
+  setenv("TEST_OF_OS", "a value=1", 1);
+  EXPECT_NE(AllEntries().find("\nTEST_OF_OS=a value=1\n"), std::string::npos);
+  unsetenv("TEST_OF_OS");
+  EXPECT_EQ(AllEntries().find("TEST_OF_OS"), std::string::npos);
+}
+
+// Before libc's constructors there is no environ; an empty one looks the same.
+TEST_F(OsTest, EnvironmentIsFoundWithoutLibc) {
+  const std::string before = AllEntries();
+  ASSERT_NE(before, "");
+  char** kept = environ;
+  environ = nullptr;
+  const std::string found = AllEntries();
+  environ = kept;
+  EXPECT_EQ(found, before);
+}
+
+TEST_F(OsTest, ReadsFiles) {
+  const std::string path = std::string(testing::TempDir()) + "/to_read";
+  std::ofstream(path) << "some text\n";
+  errno = 4711;
+  char text[32] = "x";
+  EXPECT_EQ(os::ReadFile(path.c_str(), text, sizeof(text)), 10U);
+  EXPECT_STREQ(text, "some text\n");
+  EXPECT_EQ(os::ReadFile(path.c_str(), text, 5), 4U) << "cut";
+  EXPECT_STREQ(text, "some");
+  EXPECT_EQ(os::ReadFile("/no such folder/file", text, sizeof(text)), 0U);
+  EXPECT_STREQ(text, "");
 }
 
 TEST_F(OsTest, BreakRisesAndFalls) {

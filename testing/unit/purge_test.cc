@@ -193,6 +193,7 @@ CORE_TEST(Purge, ManyHolesGoInBatches) {
 }
 
 CORE_TEST(Purge, MoreThanABatchInOneRunAndInManyArenas) {
+  Allocate(1);
   const std::vector<void*> blocks = AllocateMany(7 * kMiB, 20);
   for (void* block : blocks) Fill(block, 7 * kMiB, 1);
   Allocate(kMiB);
@@ -405,6 +406,7 @@ CORE_TEST(Purge, BatchesThatWaitAreSent) {
 // ---- the top of the break ----
 
 CORE_TEST(Purge, TheBreakIsLowered) {
+  Allocate(1);
   void* kept = Allocate(kMiB);
   Fill(kept, kMiB, 1);
   FreeAll(AllocateMany(2 * kMiB, 50));

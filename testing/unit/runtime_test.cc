@@ -1,4 +1,4 @@
-// What happens once: options, the key of the links, the fork handlers; and the
+// What happens once: the key of the links, the fork handlers; and the
 // summary that observe makes of the heap.
 
 #include "memalloc/runtime/runtime.h"
@@ -39,40 +39,40 @@ CORE_TEST(FirstUse, MakesTheKeyOfTheLinks) {
   EXPECT_EQ(g_link_key, key) << "once";
 }
 
-CORE_TEST(Options, AreOffUnlessSet) {
+CORE_TEST(ExitLine, GoesNowhereUnlessSaid) {
   Allocate(1);
-  EXPECT_STREQ(GetOptions().stats_file, "");
+  EXPECT_STREQ(GetExitLine().file, "");
 }
 
-CORE_TEST(Options, StatsFileIsCopied) {
+CORE_TEST(ExitLine, TheFilesNameIsCopied) {
   fake_os::SetEnvironment(kStatsFile, "/tmp/some file");
   Allocate(1);
   fake_os::SetEnvironment(kStatsFile, "/xxx");
-  EXPECT_STREQ(GetOptions().stats_file, "/tmp/some file");
+  EXPECT_STREQ(GetExitLine().file, "/tmp/some file");
 }
 
-CORE_TEST(Options, CountForNothingInAPrivilegedProgram) {
+CORE_TEST(ExitLine, IsLeftByNoPrivilegedProgram) {
   fake_os::SetEnvironment(kStatsFile, "/tmp/file");
   fake_os::SetSecureExecution(true);
   Allocate(1);
-  EXPECT_STREQ(GetOptions().stats_file, "");
+  EXPECT_STREQ(GetExitLine().file, "");
 }
 
-CORE_TEST(Options, TheLongestPathIsTaken) {
+CORE_TEST(ExitLine, TheLongestPathIsTaken) {
   const std::string longest = "/" + std::string(254, 'x');
   fake_os::SetEnvironment(kStatsFile, longest);
   Allocate(1);
-  EXPECT_EQ(GetOptions().stats_file, longest);
+  EXPECT_EQ(GetExitLine().file, longest);
 }
 
 // A path that cannot be used is named on stderr and ignored.
-TEST(Options, AWrongPathIsNamed) {
+TEST(ExitLine, AWrongPathIsNamed) {
   for (const std::string& path :
        {std::string("relative"), "/" + std::string(255, 'x')}) {
     const std::string output = OutputUntilAbort([&] {
       fake_os::SetEnvironment(kStatsFile, path);
       Allocate(1);
-      EXPECT_STREQ(GetOptions().stats_file, "");
+      EXPECT_STREQ(GetExitLine().file, "");
       abort();
     });
     EXPECT_EQ(output,
