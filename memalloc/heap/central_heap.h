@@ -286,9 +286,12 @@ class CentralHeap {
   ArenaHeader* arenas_ MEMALLOC_GUARDED_BY(lock_) = nullptr;
   ArenaHeader* huge_ MEMALLOC_GUARDED_BY(lock_) = nullptr;
   HugeCache huge_cache_ MEMALLOC_GUARDED_BY(lock_);
-  BigBlock newest_big_ MEMALLOC_GUARDED_BY(lock_) = {};
+  // For huge pages: the newest block of a megabyte or more, the two newest
+  // growths, and what tells how the present one will be used.
+  Extent newest_big_ MEMALLOC_GUARDED_BY(lock_) = {};
+  Extent growths_[2] MEMALLOC_GUARDED_BY(lock_) = {};
+  Extent before_growth_ MEMALLOC_GUARDED_BY(lock_) = {};
   bool has_huge_pages_ MEMALLOC_GUARDED_BY(lock_) = false;  // any arena
-  Use use_of_growth_ MEMALLOC_GUARDED_BY(lock_) = Use::kSparse;
   // The arena at the top of our part of the break; null before the first
   // growth.
   ArenaHeader* break_arena_ MEMALLOC_GUARDED_BY(lock_) = nullptr;

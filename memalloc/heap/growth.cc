@@ -21,16 +21,18 @@ namespace {
 // Greatest step of growth beyond the need, in granules.
 constexpr size_t kMaxStep = kGranulesPerArena;
 
-// Granules from which on the heap grows in huge pages.
+// Granules from which on the heap may grow in huge pages.
 constexpr size_t kDenseFrom = 2 * kGranulesPerArena;
 
 }  // namespace
 
 // Makes a free run of at least `granules` granules.
 bool CentralHeap::Grow(size_t granules) {
-  use_of_growth_ = backed_granules_ < kDenseFrom ? Use::kSparse
-                   : granules < kMinBigGranules  ? Use::kDense
-                                                 : Use::kAsBefore;
+  if (backed_granules_ < kDenseFrom) {
+    before_growth_ = {0, 0};
+  } else {
+    before_growth_ = granules < kMinBigGranules ? growths_[1] : newest_big_;
+  }
   const size_t least = GetOption(Option::kTopPad) / kGranuleSize;
   const size_t step = Min(kMaxStep, Max<size_t>(least, backed_granules_ / 8));
   return GrowBreak(granules, step) || GrowBreak(granules, 0) ||
@@ -159,11 +161,13 @@ void CentralHeap::ExtendArena(ArenaHeader* arena, size_t limit) {
   const size_t first = arena->limit;
   arena->limit = static_cast<uint16_t>(limit);
   backed_granules_ += limit - first;
-  if (AdviseNewMemory(arena->Start() + first * kGranuleSize,
-                      (limit - first) * kGranuleSize, use_of_growth_,
-                      newest_big_)) {
+  const Extent growth = {arena->Start() + first * kGranuleSize,
+                         (limit - first) * kGranuleSize};
+  if (AdviseNewMemory(growth.start, growth.bytes, before_growth_)) {
     arena->huge_pages = has_huge_pages_ = true;
   }
+  growths_[1] = growths_[0];
+  growths_[0] = growth;
   has_grown_ = true;
   runs_.Give(arena->Header(first), limit - first);
 }

@@ -76,14 +76,13 @@ ArenaHeader* CentralHeap::NewHugeMapping(size_t size, size_t alignment,
                                          bool zero) {
   ArenaHeader* arena = MakeHugeMapping(size, alignment);
   if (arena == nullptr) return nullptr;
-  BigBlock before;
-  {
+  Extent before = {0, 0};
+  if (!zero) {
     const LockHolder holder(lock_);
     before = newest_big_;
   }
   const uintptr_t end = arena->huge.start + arena->huge.mapped;
-  AdviseNewMemory(arena->Start(), end - arena->Start(),
-                  zero ? Use::kSparse : Use::kAsBefore, before);
+  AdviseNewMemory(arena->Start(), end - arena->Start(), before);
   return arena;
 }
 

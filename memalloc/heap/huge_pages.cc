@@ -9,20 +9,20 @@
 namespace memalloc {
 namespace {
 
-// Where a block is looked at to see whether it was filled: a few pages at each
+// Where memory is looked at to see whether it was filled: a few pages at each
 // eighth.
 constexpr size_t kProbes = 8;
 constexpr size_t kPagesPerProbe = 4;
 
-// Whether the block looks filled. If it is gone, others' memory may stand
-// there: then the answer is worth little, and harms little.
-bool LooksFilled(BigBlock block) {
+// Whether it looks filled. If it is gone, others' memory may stand there: then
+// the answer is worth little, and harms little.
+bool LooksFilled(Extent extent) {
   const size_t page = os::PageSize();
-  const size_t step = RoundDown(block.bytes / kProbes, page);
+  const size_t step = RoundDown(extent.bytes / kProbes, page);
   if (step < kPagesPerProbe * page) return false;
   for (size_t i = 0; i < kProbes; ++i) {
-    // The last pages of each eighth: blocks are filled from the front.
-    const uintptr_t end = block.start + (i + 1) * step;
+    // The last pages of each eighth: memory is filled from the front.
+    const uintptr_t end = extent.start + (i + 1) * step;
     if (!os::IsResident(end - kPagesPerProbe * page, kPagesPerProbe)) {
       return false;
     }
@@ -32,7 +32,7 @@ bool LooksFilled(BigBlock block) {
 
 }  // namespace
 
-bool AdviseNewMemory(uintptr_t start, size_t bytes, Use use, BigBlock before) {
+bool AdviseNewMemory(uintptr_t start, size_t bytes, Extent before) {
   switch (static_cast<HugePages>(GetOption(Option::kHugePages))) {
     case HugePages::kNever:
       os::AdviseSmallPages(start, bytes);
@@ -40,8 +40,7 @@ bool AdviseNewMemory(uintptr_t start, size_t bytes, Use use, BigBlock before) {
     case HugePages::kAlways:
       break;
     case HugePages::kDefault:
-      if (use == Use::kSparse) return false;
-      if (use == Use::kAsBefore && !LooksFilled(before)) return false;
+      if (!LooksFilled(before)) return false;
   }
   os::AdviseHugePages(start, bytes);
   return true;

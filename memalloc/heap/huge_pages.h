@@ -2,13 +2,13 @@
 //
 // A huge page is cleared as a whole when its first byte is touched: a quarter
 // of the time for memory that is used densely, and memory wasted where it is
-// not. So they are asked for where use is known to be dense:
+// not. So they are asked for where what came before was filled:
 //
-//   arenas  that grow for blocks below a megabyte, once the heap is large: such
-//           blocks are packed, and what a huge page may waste is little then
-//   blocks  of a megabyte or more, and arenas that grow for one: if the one
-//           before was filled; no huge block from calloc, where sparse tables
-//           come from
+//   arenas  that grow for blocks below a megabyte, once the heap is large: the
+//           growth before the newest, as that is still being used up
+//   blocks  of a megabyte or more, and arenas that grow for one: the block
+//           before; but no huge block from calloc, where sparse tables come
+//           from
 //
 // When memory of arenas is purged, no more are asked for there: the kernel
 // would make huge pages anew of what little is left in them.
@@ -23,20 +23,18 @@
 
 namespace memalloc {
 
-// The newest block of a megabyte or more, as it was made. It may be gone.
-inline constexpr size_t kMinBigGranules = 16;
-struct BigBlock {
+inline constexpr size_t kMinBigGranules = 16;  // a megabyte
+
+// Memory as it was handed out. It may be gone.
+struct Extent {
   uintptr_t start;
   size_t bytes;
 };
 
-// What the memory is wanted for: [start, start + bytes) will be used densely,
-// sparsely or not much, or as the big block before was.
-enum class Use : uint8_t { kDense, kSparse, kAsBefore };
-
-// Advises the kernel about memory that is new to the heap; whether huge pages
-// were asked for. Takes no lock.
-bool AdviseNewMemory(uintptr_t start, size_t bytes, Use use, BigBlock before);
+// Advises the kernel about memory that is new to the heap, by `before`, what
+// came before (0 bytes for none); whether huge pages were asked for. Takes no
+// lock.
+bool AdviseNewMemory(uintptr_t start, size_t bytes, Extent before);
 
 }  // namespace memalloc
 

@@ -1,6 +1,7 @@
 // Huge pages are asked for where use is dense, and nowhere else.
 
 #include <cstddef>
+#include <memory>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -25,7 +26,10 @@ void Want(HugePages huge_pages) {
 
 std::vector<void*> AllocateCells(size_t bytes, size_t size) {
   std::vector<void*> cells;
-  for (size_t i = 0; i < bytes / size; ++i) cells.push_back(Allocate(size));
+  for (size_t i = 0; i < bytes / size; ++i) {
+    cells.push_back(Allocate(size));
+    Fill(cells.back(), size, i);
+  }
   return cells;
 }
 
@@ -39,6 +43,21 @@ CORE_TEST(HugePages, AreForTheGrowthOfLargeHeaps) {
   FreeAll(AllocateCells(100 * kMiB, 1000));
   EXPECT_GE(BytesAdvisedHuge(), 60 * kMiB);
   EXPECT_LE(BytesAdvisedHuge(), 90 * kMiB);
+}
+
+// Many threads with little memory each: a page of each block is used.
+CORE_TEST(HugePages, AreNotForGrowthThatIsUsedSparsely) {
+  std::vector<std::unique_ptr<Worker>> workers;
+  for (int i = 0; i < 100; ++i) {
+    workers.push_back(std::make_unique<Worker>());
+    workers.back()->Do([] {
+      for (size_t size = 16; size <= 4096; size *= 2) {
+        Fill(Allocate(size), size, 1);
+      }
+    });
+  }
+  EXPECT_GE(g_central_heap.Counts().backed_bytes, 50 * kMiB);
+  EXPECT_EQ(BytesAdvisedHuge(), 0U);
 }
 
 CORE_TEST(HugePages, AreNotForBlocksAfterSparseOnes) {
