@@ -28,11 +28,10 @@ constexpr size_t kDenseFrom = 2 * kGranulesPerArena;
 
 // Makes a free run of at least `granules` granules.
 bool CentralHeap::Grow(size_t granules) {
-  if (backed_granules_ < kDenseFrom) {
-    before_growth_ = {0, 0};
-  } else {
-    before_growth_ = granules < kMinBigGranules ? growths_[1] : newest_big_;
-  }
+  grows_densely_ = backed_granules_ >= kDenseFrom &&
+                   (granules < kMinBigGranules
+                        ? IsFilled(growths_[1])
+                        : big_are_filled_.load(std::memory_order_relaxed));
   const size_t least = GetOption(Option::kTopPad) / kGranuleSize;
   const size_t step = Min(kMaxStep, Max<size_t>(least, backed_granules_ / 8));
   return GrowBreak(granules, step) || GrowBreak(granules, 0) ||
@@ -161,13 +160,12 @@ void CentralHeap::ExtendArena(ArenaHeader* arena, size_t limit) {
   const size_t first = arena->limit;
   arena->limit = static_cast<uint16_t>(limit);
   backed_granules_ += limit - first;
-  const Extent growth = {arena->Start() + first * kGranuleSize,
-                         (limit - first) * kGranuleSize};
-  if (AdviseNewMemory(growth.start, growth.bytes, before_growth_)) {
+  if (AdviseNewMemory(arena->Start() + first * kGranuleSize,
+                      (limit - first) * kGranuleSize, grows_densely_)) {
     arena->huge_pages = has_huge_pages_ = true;
   }
   growths_[1] = growths_[0];
-  growths_[0] = growth;
+  growths_[0] = {arena, first, limit - first};
   has_grown_ = true;
   runs_.Give(arena->Header(first), limit - first);
 }
