@@ -24,6 +24,15 @@ constexpr unsigned Log2(size_t x) {
   return 63U - static_cast<unsigned>(__builtin_clzll(x));
 }
 
+// How many bits are set. Not the builtin: without an instruction for it, that
+// is a call into the compiler's library.
+constexpr size_t PopCount(uint64_t x) {
+  x -= x >> 1 & 0x5555555555555555;
+  x = (x & 0x3333333333333333) + (x >> 2 & 0x3333333333333333);
+  x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0f;
+  return static_cast<size_t>(x * 0x0101010101010101 >> 56);
+}
+
 template <typename T>
 constexpr T Min(T a, T b) {
   return a < b ? a : b;

@@ -188,6 +188,11 @@ MEMALLOC_SLOW void* ReallocateSlow(void* pointer, size_t size) {
   return moved == nullptr && size <= old_size ? pointer : moved;
 }
 
+// Each few megabytes that a thread freed it looks at the clock.
+void NoteLargeFree(size_t granules) {
+  if (IsStandIn(t_heap) || t_heap->CountLargeFree(granules)) PassSlowPath();
+}
+
 }  // namespace
 
 void* AllocateAnySize(size_t size) {
@@ -215,8 +220,9 @@ void FreeAnyPointer(void* pointer, const char* call) noexcept {
     }
     FreeCellOfBlock(block, cell);
   } else if (block->status == BlockStatus::kLarge) {
+    const size_t granules = block->granules;
     g_central_heap.FreeLarge(block);
-    PassSlowPath();
+    NoteLargeFree(granules);
   } else {
     g_central_heap.FreeHuge(block);
     PassSlowPath();

@@ -46,17 +46,16 @@ void FreeRuns::Remove(BlockHeader* first) {
 }
 
 void FreeRuns::AddPurgeable(ArenaHeader* arena, size_t granule, size_t count) {
-  const size_t dirty = arena->dirty.Count(granule, count);
-  if (dirty == 0) return;
-  arena->Free()->purgeable.SetThoseOf(arena->dirty, granule, count);
-  purgeable_granules_ += dirty;
+  // Not the page behind the table without need.
+  if (!arena->dirty.Any(granule, count)) return;
+  purgeable_granules_ +=
+      arena->Free()->purgeable.SetThoseOf(arena->dirty, granule, count);
 }
 
 void FreeRuns::DropPurgeable(ArenaHeader* arena, size_t granule, size_t count) {
   if (!arena->dirty.Any(granule, count)) return;
   FreeGranules* free = arena->Free();
-  purgeable_granules_ -= free->purgeable.Count(granule, count);
-  free->purgeable.Clear(granule, count);
+  purgeable_granules_ -= free->purgeable.Clear(granule, count);
   free->idle.Clear(granule, count);
 }
 

@@ -117,6 +117,14 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   // there was any.
   bool ReleaseEmptyBlocks();
 
+  // The thread freed a large block. True once for each few megabytes.
+  bool CountLargeFree(size_t granules) {
+    large_granules_freed_ += granules;
+    if (large_granules_freed_ < kLargeFreesToLook) return false;
+    large_granules_freed_ = 0;
+    return true;
+  }
+
   // If there was a tick since the last call, sends what is to go elsewhere and
   // gives back empty blocks of classes that were not refilled meanwhile. Called
   // where nothing of this heap is being worked on.
@@ -168,6 +176,7 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   // The clock is looked at whenever a bin gets another block, and at each of
   // so many other refills.
   static constexpr uint32_t kRefillsToLook = 64;
+  static constexpr size_t kLargeFreesToLook = 64;  // granules
 
   // release.cc
   bool ReleaseEmptyCurrent(SizeClass size_class);
@@ -209,6 +218,7 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   bool draining_ = false;
 
   uint32_t refills_to_look_ = kRefillsToLook;
+  size_t large_granules_freed_ = 0;
   uint32_t seen_ticks_ = 0;
   // A bit for each class that was not refilled since the last tick.
   uint64_t idle_classes_[(kNumSizeClasses + 63) / 64] = {};

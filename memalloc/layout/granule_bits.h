@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "memalloc/base/attributes.h"
+#include "memalloc/base/math.h"
 #include "memalloc/layout/constants.h"
 
 namespace memalloc {
@@ -25,58 +27,82 @@ struct GranuleBits {
   // The first granule from `granule` on that has the bit; kGranulesPerArena if
   // there is none.
   size_t Next(size_t granule) const {
-    for (size_t w = granule / 64; w < kWords; ++w) {
-      const uint64_t bits = words[w] & Mask(w, granule, kGranulesPerArena);
-      if (bits != 0) {
-        return w * 64 + static_cast<size_t>(__builtin_ctzll(bits));
-      }
-    }
-    return kGranulesPerArena;
+    size_t next = kGranulesPerArena;
+    ForWords(granule, kGranulesPerArena - granule,
+             [&](size_t w, uint64_t mask) {
+               const uint64_t bits = words[w] & mask;
+               if (bits == 0) return true;
+               next = w * 64 + static_cast<size_t>(__builtin_ctzll(bits));
+               return false;
+             });
+    return next;
   }
 
   // How many of the `count` granules from `granule` on have the bit.
   size_t Count(size_t granule, size_t count) const {
     size_t sum = 0;
-    for (size_t w = 0; w < kWords; ++w) {
-      const uint64_t bits = words[w] & Mask(w, granule, granule + count);
-      if (bits != 0) sum += static_cast<size_t>(__builtin_popcountll(bits));
-    }
+    ForWords(granule, count, [&](size_t w, uint64_t mask) {
+      sum += PopCount(words[w] & mask);
+      return true;
+    });
     return sum;
   }
 
   bool Any(size_t granule, size_t count) const {
-    return Next(granule) < granule + count;
+    bool any = false;
+    ForWords(granule, count, [&](size_t w, uint64_t mask) {
+      any = (words[w] & mask) != 0;
+      return !any;
+    });
+    return any;
   }
 
   void Set(size_t granule, size_t count) {
-    for (size_t w = 0; w < kWords; ++w) {
-      words[w] |= Mask(w, granule, granule + count);
-    }
+    ForWords(granule, count, [&](size_t w, uint64_t mask) {
+      words[w] |= mask;
+      return true;
+    });
   }
 
-  void Clear(size_t granule, size_t count) {
-    for (size_t w = 0; w < kWords; ++w) {
-      words[w] &= ~Mask(w, granule, granule + count);
-    }
+  // How many of them had the bit.
+  size_t Clear(size_t granule, size_t count) {
+    size_t sum = 0;
+    ForWords(granule, count, [&](size_t w, uint64_t mask) {
+      sum += PopCount(words[w] & mask);
+      words[w] &= ~mask;
+      return true;
+    });
+    return sum;
   }
 
   // Sets the bits that `others` has among the `count` granules from `granule`
-  // on.
-  void SetThoseOf(const GranuleBits& others, size_t granule, size_t count) {
-    for (size_t w = 0; w < kWords; ++w) {
-      words[w] |= others.words[w] & Mask(w, granule, granule + count);
-    }
+  // on; how many.
+  size_t SetThoseOf(const GranuleBits& others, size_t granule, size_t count) {
+    size_t sum = 0;
+    ForWords(granule, count, [&](size_t w, uint64_t mask) {
+      const uint64_t bits = others.words[w] & mask;
+      words[w] |= bits;
+      sum += PopCount(bits);
+      return true;
+    });
+    return sum;
   }
 
  private:
-  // The bits of word `w` that stand for granules in [first, end).
-  static uint64_t Mask(size_t w, size_t first, size_t end) {
-    const size_t base = w * 64;
-    if (end <= base || first >= base + 64) return 0;
-    uint64_t mask = ~uint64_t{0};
-    if (first > base) mask &= ~uint64_t{0} << (first - base);
-    if (end < base + 64) mask &= ~uint64_t{0} >> (base + 64 - end);
-    return mask;
+  // Calls `visit` with each word that has bits of the `count` granules from
+  // `granule` on, and a mask of these bits, until it returns false. Mostly they
+  // are in one word.
+  template <typename Visit>
+  MEMALLOC_FAST static void ForWords(size_t granule, size_t count,
+                                     Visit visit) {
+    const size_t end = granule + count;
+    while (granule < end) {
+      const size_t w = granule / 64;
+      const size_t bits = Min(end, (w + 1) * 64) - granule;
+      const uint64_t mask = ~uint64_t{0} >> (64 - bits) << granule % 64;
+      if (!visit(w, mask)) return;
+      granule += bits;
+    }
   }
 };
 

@@ -28,6 +28,16 @@ TEST(Math, PowersOfTwo) {
   }
 }
 
+TEST(Math, PopCount) {
+  EXPECT_EQ(PopCount(0), 0U);
+  EXPECT_EQ(PopCount(~uint64_t{0}), 64U);
+  uint64_t word = 1;
+  for (int i = 0; i < 1000; ++i) {
+    word = word * 6364136223846793005 + 1442695040888963407;
+    ASSERT_EQ(PopCount(word), static_cast<size_t>(__builtin_popcountll(word)));
+  }
+}
+
 TEST(Math, Rounding) {
   for (size_t unit = 1; unit <= 64; unit *= 2) {
     for (uintptr_t x = 0; x < 300; ++x) {
