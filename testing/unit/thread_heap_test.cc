@@ -3,6 +3,7 @@
 
 #include "memalloc/heap/thread_heap.h"
 
+#include <algorithm>
 #include <iterator>
 #include <map>
 #include <random>
@@ -240,6 +241,22 @@ CORE_TEST(EmptyBlock, ALoopOverABlockfulLeavesTheCentralHeapAlone) {
     }
     CheckHeap();
   }
+}
+
+// What a thread keeps that goes to sleep then. The bins' cells are used up, so
+// that the current blocks of medium cells count too.
+CORE_TEST(EmptyBlock, FewOfManyClassesAreKept) {
+  std::vector<void*> cells;
+  for (size_t size = 1280; size <= kMaxSmallSize; size += size / 4) {
+    const std::vector<void*> of_size =
+        AllocateMany(size, 4 * CellsPerBlock(size));
+    cells.insert(cells.end(), of_size.begin(), of_size.end());
+  }
+  EXPECT_GT(g_central_heap.Counts().block_bytes, uint64_t{10} << 20);
+  std::shuffle(cells.begin(), cells.end(), std::mt19937_64(7));
+  FreeAll(cells);
+  CheckHeap();
+  EXPECT_LE(g_central_heap.Counts().block_bytes, uint64_t{5} << 20);
 }
 
 CORE_TEST(EmptyBlock, TheCurrentOneStays) {
