@@ -74,7 +74,6 @@ bool ThreadHeap::Refill(SizeClass size_class) {
   current_[size_class] = block;
   keys_[size_class] = block->link_key;
   block->place = BlockPlace::kCurrent;
-  block->ExpectFrees(kNoCountdown);
   refills_to_look_ = 1;
   return TakeFreeList(block) || Carve(block);
 }
@@ -103,7 +102,7 @@ bool ThreadHeap::TakeFreeList(BlockHeader* block) {
   if (block->free_list == 0) return false;
   bins_[block->size_class] = CellAt(block->free_list);
   block->free_list = 0;
-  block->countdown = block->free_base = kNoCountdown;
+  ExpectToBeEmpty(block);
   return true;
 }
 
@@ -122,7 +121,17 @@ bool ThreadHeap::Carve(BlockHeader* block) {
   CellAt(last)->SetNext(0, block->link_key);
   block->carved += static_cast<uint16_t>(cells);
   bins_[block->size_class] = CellAt(start);
+  ExpectToBeEmpty(block);
   return true;
+}
+
+// What is freed does not go back to the bin: all that was carved is free again
+// after so many frees, unless there is a refill before. Small cells' blocks are
+// not worth a look.
+void ThreadHeap::ExpectToBeEmpty(BlockHeader* current) {
+  const bool matters = Magazines::Has(current->size_class);
+  current->countdown = current->free_base =
+      matters ? current->carved : kNoCountdown;
 }
 
 // Puts the bin's cells back into the class's current block.

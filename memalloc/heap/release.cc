@@ -16,9 +16,9 @@ uint32_t WakeCount(const BlockHeader* block) {
   return Max(1U, block->capacity / 8U);
 }
 
-// Partial blocks of a class that are looked at in a tick: of thousands each
-// would cost a cache miss. What is empty is mostly in front.
-constexpr size_t kPartialsAtTick = 16;
+// Partial blocks of a class that are looked at for empty ones: of thousands
+// each would cost a cache miss. What is empty is mostly in front.
+constexpr size_t kPartialsToLookAt = 16;
 
 }  // namespace
 
@@ -57,7 +57,7 @@ void ThreadHeap::AddPartial(BlockHeader* block) {
 void ThreadHeap::OnCountdown(BlockHeader* block) noexcept {
   if (block->place == BlockPlace::kCurrent) {
     block->ExpectFrees(kNoCountdown);
-    return;
+    return KeepEmpty(block);
   }
   if (block->place == BlockPlace::kWaiting) {
     waiting_[block->size_class].Remove(block);
@@ -74,13 +74,49 @@ void ThreadHeap::OnCountdown(BlockHeader* block) noexcept {
 // The block is empty. It stays if the class would have no other: a loop that
 // allocates and frees a blockful then leaves the central heap alone.
 void ThreadHeap::Retire(BlockHeader* block) {
-  BlockList& partial = partial_[block->size_class];
-  if (partial.first() == block && block->next == 0) return;
+  const SizeClass size_class = block->size_class;
+  BlockList& partial = partial_[size_class];
+  if (partial.first() == block && block->next == 0) return KeepEmpty(block);
   partial.Remove(block);
   g_central_heap.ReleaseSmallBlock(block);
+  EmptyMagazine(size_class);
   DrainInbox();
   // Not PassSlowPath: somewhere above the heap may be in the middle of things.
   g_central_heap.LookAtClock(/*mine=*/nullptr);
+}
+
+// The class has more blocks than it needs, and each of the magazine's cells
+// keeps one. Not Spread: an open batch may be in the making.
+void ThreadHeap::EmptyMagazine(SizeClass size_class) {
+  if (!Magazines::Has(size_class)) return;
+  while (FreeCell* cell = magazines_.Take(size_class)) {
+    BlockHeader* block = BlockOf(AddressOf(cell));
+    Batch* batch = Batch::At(AddressOf(cell));
+    batch->Seal(block, cell, 1);
+    Route(block, batch);
+  }
+}
+
+// Keeps the block, and so many others as there is room for, since a thread that
+// goes to sleep keeps them as well.
+void ThreadHeap::KeepEmpty(BlockHeader* block) {
+  const SizeClass size_class = block->size_class;
+  const uint64_t bit = uint64_t{1} << size_class % 64;
+  if ((kept_classes_[size_class / 64] & bit) != 0) return;
+  while (kept_granules_ + block->granules > kMaxKeptGranules) DropOldestKept();
+  kept_classes_[size_class / 64] |= bit;
+  kept_[(oldest_kept_ + kept_count_++) % kMaxKeptGranules] = size_class;
+  kept_granules_ += static_cast<uint8_t>(block->granules);
+}
+
+void ThreadHeap::DropOldestKept() {
+  const SizeClass oldest = kept_[oldest_kept_];
+  oldest_kept_ = (oldest_kept_ + 1) % kMaxKeptGranules;
+  --kept_count_;
+  kept_granules_ -= static_cast<uint8_t>(GranulesPerBlock(CellSize(oldest)));
+  kept_classes_[oldest / 64] &= ~(uint64_t{1} << oldest % 64);
+  if (bins_[oldest] == &kNoCell) ReleaseEmptyCurrent(oldest);
+  ReleaseEmptyPartial(oldest, kPartialsToLookAt);
 }
 
 bool ThreadHeap::ReleaseEmptyBlocks() {
@@ -129,7 +165,7 @@ void ThreadHeap::FollowTicks() {
     if ((idle_classes_[c / 64] & bit) != 0) {
       const auto size_class = static_cast<SizeClass>(c);
       ReleaseEmptyCurrent(size_class);
-      ReleaseEmptyPartial(size_class, kPartialsAtTick);
+      ReleaseEmptyPartial(size_class, kPartialsToLookAt);
     }
     idle_classes_[c / 64] |= bit;
   }

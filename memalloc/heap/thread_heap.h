@@ -160,14 +160,15 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   static constexpr uint32_t kMaxCells = 64;
   static constexpr uint32_t kMaxBytes = 16 * 1024;
 
-  // The current block expects no event: no more frees than this can happen
-  // between two refills.
+  // Of a current block that is known to be empty: no more frees than this can
+  // happen before the next refill.
   static constexpr uint32_t kNoCountdown = UINT32_MAX / 2;
 
   // refill.cc
   bool Refill(SizeClass size_class);
   bool TakeFreeList(BlockHeader* block);
   bool Carve(BlockHeader* block);
+  static void ExpectToBeEmpty(BlockHeader* current);
   BlockHeader* NextBlock(SizeClass size_class);
   void NoteRefill(SizeClass size_class);
   void Detach(BlockHeader* block);
@@ -185,6 +186,9 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   void Claim(BlockHeader* block);
   void AddPartial(BlockHeader* block);
   void Retire(BlockHeader* block);
+  void KeepEmpty(BlockHeader* block);
+  void DropOldestKept();
+  void EmptyMagazine(SizeClass size_class);
 
   // inbox.cc
   void Collect(BlockHeader* block, FreeCell* cell);
@@ -216,6 +220,15 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   OpenBatch open_batches_[kOpenBatches];
   Outbox outboxes_[kOutboxes];
   bool draining_ = false;
+
+  // Classes of which the current block, or the only partial one, became empty
+  // and was kept: a ring, and a bit for each. Some may have used theirs since.
+  static constexpr size_t kMaxKeptGranules = 48;
+  SizeClass kept_[kMaxKeptGranules] = {};
+  uint8_t oldest_kept_ = 0;
+  uint8_t kept_count_ = 0;
+  uint8_t kept_granules_ = 0;
+  uint64_t kept_classes_[(kNumSizeClasses + 63) / 64] = {};
 
   uint32_t refills_to_look_ = kRefillsToLook;
   size_t large_granules_freed_ = 0;
