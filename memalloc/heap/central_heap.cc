@@ -136,6 +136,7 @@ void CentralHeap::ReleaseSmallBlock(BlockHeader* block) {
 
 void CentralHeap::FreeSmallBlock(BlockHeader* block) {
   MEMALLOC_ASSERT(block->UsedCells() == 0);
+  CheckFreeCells(block);
   if (block->IsOrphan()) RemoveOrphan(block);
   const size_t granules = block->granules;
   const size_t touched = block->carved * size_t{block->cell_size};

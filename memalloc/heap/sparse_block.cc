@@ -238,6 +238,12 @@ bool IsPurged(const BlockHeader* block, size_t i) {
   return true;
 }
 
+void CheckFreeCells(const BlockHeader* block) {
+  if (block->purged_cells == 0) return;
+  CellBits free;
+  FindFreeCells(block, BlockPages(block), &free);
+}
+
 bool MarksAreSound(const BlockHeader* block) {
   if (block->purged_cells == 0) return true;
   const BlockPages pages(block);

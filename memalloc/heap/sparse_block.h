@@ -39,6 +39,10 @@ void RelinkPage(BlockHeader* block);
 // Whether granule `i` of the block is known to be zero.
 bool IsPurged(const BlockHeader* block, size_t i);
 
+// Dies if a cell of a block with purged pages was freed twice: the counts, by
+// which the block is empty, are wrong then.
+void CheckFreeCells(const BlockHeader* block);
+
 // For the walker: whether the marks are right.
 bool MarksAreSound(const BlockHeader* block);
 // Whether the cell begins in a page that is marked.

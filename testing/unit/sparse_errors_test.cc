@@ -64,6 +64,16 @@ TEST(SparseErrors, ADoubleFreeIsSeenWhenPagesGoAgain) {
   });
 }
 
+TEST(SparseErrors, ADoubleFreeIsSeenWhenTheBlockSeemsEmpty) {
+  RunUntilAbort([] {
+    const Block block;
+    Announce("free", block.purged(), "double free", "double-free");
+    Free(block.purged());
+    Free(block.cells[0]);
+    t_heap->ReleaseEmptyBlocks();
+  });
+}
+
 TEST(SparseErrors, ADoubleFreeIsSeenWhenThePageIsWanted) {
   RunUntilAbort([] {
     const Block block;

@@ -272,12 +272,44 @@ CORE_TEST(Sparse, CallocGetsZerosFromItsGranules) {
     t_heap->ReleaseEmptyBlocks();
     CheckHeap();
     std::vector<void*> zeros;
-    for (int i = 0; i < 20; ++i) {
-      zeros.push_back(AllocateZeroed(2 * kGranuleSize));
-      ASSERT_TRUE(IsZero(zeros.back(), 2 * kGranuleSize)) << size;
-      Fill(zeros.back(), 2 * kGranuleSize, 4);
+    for (int i = 0; i < 30; ++i) {
+      // Of one granule, so that each hole is used.
+      void* zero = g_central_heap.AllocateLarge(1, kGranuleSize, true);
+      ASSERT_TRUE(IsZero(zero, kGranuleSize)) << size;
+      Fill(zero, kGranuleSize, 4);
+      zeros.push_back(zero);
     }
     FreeAll(zeros);
+  }
+}
+
+// All pages of a granule but one were purged, wherever that is.
+CORE_TEST(Sparse, APageThatStayedMakesItsGranuleDirty) {
+  for (const size_t size : {48, 64, 112, 1280, 5120}) {
+    for (size_t i = 0; i < CellsPerBlock(size); i += 1 + 900 / size) {
+      const std::vector<void*> cells = AllocateMany(size, CellsPerBlock(size));
+      BlockHeader* block = BlockOfPointer(cells[i]);
+      ASSERT_EQ(BlockOfPointer(cells[0]), block);
+      ASSERT_EQ(BlockOfPointer(cells.back()), block);
+      const size_t granules = block->granules;
+      for (void* cell : cells) {
+        Fill(cell, size, 1);
+        if (cell != cells[i]) Free(cell);
+      }
+      g_central_heap.Trim(SIZE_MAX / 2);
+      ASSERT_GT(block->purged_cells, 0U);
+      Free(cells[i]);
+      t_heap->ReleaseEmptyBlocks();
+      ASSERT_NE(block->status, BlockStatus::kSmall);
+      const GranuleBits dirty = ArenaHeaderOf(block)->dirty;
+      for (size_t g = 0; g < granules; ++g) {
+        const auto start = BlockStart(block) + g * kGranuleSize;
+        ASSERT_TRUE(dirty.Has(GranuleOf(block) + g) ||
+                    IsZero(reinterpret_cast<void*>(start), kGranuleSize))
+            << size << ", cell " << i;
+      }
+      CheckHeap();
+    }
   }
 }
 
