@@ -28,15 +28,20 @@ int SetBytes(Option option, int value) {
 }  // namespace memalloc
 
 MEMALLOC_EXPORT int mallopt(int parameter, int value) noexcept {
+  using memalloc::Max;
   using memalloc::Option;
   constexpr int kMaxFast = 160;
+  constexpr int kLeastMmap = 1 << 20;
   switch (parameter) {
     case M_TRIM_THRESHOLD:
       return memalloc::SetBytes(Option::kTrimThreshold, value);
     case M_TOP_PAD:
       return memalloc::SetBytes(Option::kTopPad, value);
     case M_MMAP_THRESHOLD:
-      return memalloc::SetBytes(Option::kHugeThreshold, value);
+      // Programs ask for 128 KiB, as that is glibc's own; here each mapping of
+      // a block costs more, and blocks in arenas go back as well.
+      return memalloc::SetBytes(Option::kHugeThreshold,
+                                value < 0 ? value : Max(value, kLeastMmap));
     case M_MXFAST:
       return value >= 0 && value <= kMaxFast ? 1 : 0;
     case M_NLBLKS:

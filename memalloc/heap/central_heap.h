@@ -264,9 +264,10 @@ class CentralHeap {
   void EmptyIdleHeaps() MEMALLOC_EXCLUDES(lock_);
 
   // huge.cc
+  void LookAtBigBlock(uintptr_t start, size_t bytes);
   ArenaHeader* FitHuge(ArenaHeader* arena, size_t size, size_t alignment,
                        bool zero) MEMALLOC_EXCLUDES(lock_);
-  ArenaHeader* NewHugeMapping(size_t size, size_t alignment, bool zero)
+  void AdviseHugeMapping(ArenaHeader* arena, bool zero)
       MEMALLOC_EXCLUDES(lock_);
   bool GivingBackMayDo(size_t size, size_t alignment) MEMALLOC_EXCLUDES(lock_);
   void CacheOrDrop(ArenaHeader* arena, size_t limit) MEMALLOC_EXCLUDES(lock_);
@@ -305,9 +306,14 @@ class CentralHeap {
   ArenaHeader* arenas_ MEMALLOC_GUARDED_BY(lock_) = nullptr;
   ArenaHeader* huge_ MEMALLOC_GUARDED_BY(lock_) = nullptr;
   HugeCache huge_cache_ MEMALLOC_GUARDED_BY(lock_);
-  BigBlock newest_big_ MEMALLOC_GUARDED_BY(lock_) = {};
+  // For huge pages: whether the last block of a megabyte or more that was
+  // looked at was filled, and how many were freed (hints, of no order with
+  // anything); the two newest growths, and what the present one is for.
+  std::atomic<bool> big_are_filled_{false};
+  std::atomic<uint32_t> big_frees_{0};
+  Growth growths_[2] MEMALLOC_GUARDED_BY(lock_) = {};
+  bool grows_densely_ MEMALLOC_GUARDED_BY(lock_) = false;
   bool has_huge_pages_ MEMALLOC_GUARDED_BY(lock_) = false;  // any arena
-  Use use_of_growth_ MEMALLOC_GUARDED_BY(lock_) = Use::kSparse;
   // The arena at the top of our part of the break; null before the first
   // growth.
   ArenaHeader* break_arena_ MEMALLOC_GUARDED_BY(lock_) = nullptr;

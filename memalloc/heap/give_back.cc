@@ -158,6 +158,9 @@ ArenaHeader* CentralHeap::BreakArenaBelow(const ArenaHeader* arena) {
 // Forgets an arena of which nothing but the table is left.
 void CentralHeap::EndArena(ArenaHeader* arena) {
   if (purge_cursor_ == arena) purge_cursor_ = arena->next;
+  for (Growth& growth : growths_) {
+    if (growth.arena == arena) growth = {};
+  }
   g_address_map.Set(arena->Start(), 1, SlotKind::kForeign);
   backed_granules_ -= arena->kind == ArenaKind::kMapped ? arena->limit : 1;
   --arena_count_;

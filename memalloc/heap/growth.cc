@@ -21,16 +21,17 @@ namespace {
 // Greatest step of growth beyond the need, in granules.
 constexpr size_t kMaxStep = kGranulesPerArena;
 
-// Granules from which on the heap grows in huge pages.
+// Granules from which on the heap may grow in huge pages.
 constexpr size_t kDenseFrom = 2 * kGranulesPerArena;
 
 }  // namespace
 
 // Makes a free run of at least `granules` granules.
 bool CentralHeap::Grow(size_t granules) {
-  use_of_growth_ = backed_granules_ < kDenseFrom ? Use::kSparse
-                   : granules < kMinBigGranules  ? Use::kDense
-                                                 : Use::kAsBefore;
+  grows_densely_ = backed_granules_ >= kDenseFrom &&
+                   (granules < kMinBigGranules
+                        ? IsFilled(growths_[1])
+                        : big_are_filled_.load(std::memory_order_relaxed));
   const size_t least = GetOption(Option::kTopPad) / kGranuleSize;
   const size_t step = Min(kMaxStep, Max<size_t>(least, backed_granules_ / 8));
   return GrowBreak(granules, step) || GrowBreak(granules, 0) ||
@@ -160,10 +161,11 @@ void CentralHeap::ExtendArena(ArenaHeader* arena, size_t limit) {
   arena->limit = static_cast<uint16_t>(limit);
   backed_granules_ += limit - first;
   if (AdviseNewMemory(arena->Start() + first * kGranuleSize,
-                      (limit - first) * kGranuleSize, use_of_growth_,
-                      newest_big_)) {
+                      (limit - first) * kGranuleSize, grows_densely_)) {
     arena->huge_pages = has_huge_pages_ = true;
   }
+  growths_[1] = growths_[0];
+  growths_[0] = {arena, first, limit - first};
   has_grown_ = true;
   runs_.Give(arena->Header(first), limit - first);
 }

@@ -39,7 +39,6 @@ void* CentralHeap::AllocateHuge(size_t size, size_t alignment, bool zero) {
   if (arena == nullptr) return nullptr;
   HugeBlockOf(arena)->status = BlockStatus::kHuge;
   Enlist(arena);
-  newest_big_ = {arena->huge.start, arena->huge.bytes};
   return reinterpret_cast<void*>(arena->huge.start);
 }
 
@@ -61,30 +60,34 @@ ArenaHeader* CentralHeap::FitHuge(ArenaHeader* arena, size_t size,
     ArenaHeader* fitted = ResizeHugeMapping(arena, size);
     if (fitted == nullptr) CacheOrDrop(arena, SIZE_MAX);
     arena = fitted;
+    if (arena != nullptr && size > dirty) AdviseHugeMapping(arena, zero);
     if (arena != nullptr && zero) {
       memset(reinterpret_cast<void*>(arena->huge.start), 0, dirty);
     }
   }
-  if (arena == nullptr) arena = NewHugeMapping(size, alignment, zero);
+  if (arena != nullptr) return arena;
+  arena = MakeHugeMapping(size, alignment);
   if (arena == nullptr && GivingBackMayDo(size, alignment) && GiveBack()) {
-    arena = NewHugeMapping(size, alignment, zero);
+    arena = MakeHugeMapping(size, alignment);
   }
+  if (arena != nullptr) AdviseHugeMapping(arena, zero);
   return arena;
 }
 
-ArenaHeader* CentralHeap::NewHugeMapping(size_t size, size_t alignment,
-                                         bool zero) {
-  ArenaHeader* arena = MakeHugeMapping(size, alignment);
-  if (arena == nullptr) return nullptr;
-  BigBlock before;
-  {
-    const LockHolder holder(lock_);
-    before = newest_big_;
-  }
+// Learns from a block that is about to become free. Some only: pages that were
+// never touched cost a page fault to read.
+void CentralHeap::LookAtBigBlock(uintptr_t start, size_t bytes) {
+  constexpr uint32_t kOneIn = 8;
+  if (big_frees_.fetch_add(1, std::memory_order_relaxed) % kOneIn != 0) return;
+  big_are_filled_.store(LooksFilled(start, bytes), std::memory_order_relaxed);
+}
+
+// For a mapping that is new, or has grown.
+void CentralHeap::AdviseHugeMapping(ArenaHeader* arena, bool zero) {
+  const bool is_dense =
+      !zero && big_are_filled_.load(std::memory_order_relaxed);
   const uintptr_t end = arena->huge.start + arena->huge.mapped;
-  AdviseNewMemory(arena->Start(), end - arena->Start(),
-                  zero ? Use::kSparse : Use::kAsBefore, before);
-  return arena;
+  AdviseNewMemory(arena->Start(), end - arena->Start(), is_dense);
 }
 
 // Whether there may be room for `size` bytes, and as many as the alignment may
@@ -120,6 +123,7 @@ size_t CentralHeap::HugeCacheLimit() {
 
 void CentralHeap::FreeHuge(BlockHeader* block) {
   ArenaHeader* arena = ArenaHeaderOf(block);
+  LookAtBigBlock(arena->huge.start, arena->huge.bytes);
   block->status = BlockStatus::kFree;
   size_t limit;
   {

@@ -9,30 +9,54 @@
 namespace memalloc {
 namespace {
 
-// Where a block is looked at to see whether it was filled: a few pages at each
-// eighth.
+// Words of a block that are looked at, in pages far from each other.
 constexpr size_t kProbes = 8;
-constexpr size_t kPagesPerProbe = 4;
 
-// Whether the block looks filled. If it is gone, others' memory may stand
-// there: then the answer is worth little, and harms little.
-bool LooksFilled(BigBlock block) {
-  const size_t page = os::PageSize();
-  const size_t step = RoundDown(block.bytes / kProbes, page);
-  if (step < kPagesPerProbe * page) return false;
-  for (size_t i = 0; i < kProbes; ++i) {
-    // The last pages of each eighth: blocks are filled from the front.
-    const uintptr_t end = block.start + (i + 1) * step;
-    if (!os::IsResident(end - kPagesPerProbe * page, kPagesPerProbe)) {
-      return false;
-    }
+// Bytes of a block that may have been touched, of all that it spans.
+size_t TouchedBytes(const BlockHeader* block, size_t granules) {
+  switch (block->status) {
+    case BlockStatus::kSmall:
+      return block->carved * size_t{block->cell_size};
+    case BlockStatus::kLarge:
+    case BlockStatus::kMetadata:
+      return granules * kGranuleSize;
+    default:
+      return 0;
   }
-  return true;
 }
 
 }  // namespace
 
-bool AdviseNewMemory(uintptr_t start, size_t bytes, Use use, BigBlock before) {
+bool IsFilled(const Growth& growth) {
+  if (growth.granules == 0) return false;
+  const size_t end = growth.first + growth.granules;
+  size_t touched = 0;
+  size_t granule = 1;
+  while (granule < Min<size_t>(end, growth.arena->limit)) {
+    const BlockHeader* block = growth.arena->Header(granule);
+    const size_t granules = Max<size_t>(1, block->granules);
+    const size_t first = Max(granule, growth.first);
+    const size_t last = Min(granule + granules, end);
+    if (first < last) {
+      touched += TouchedBytes(block, granules) / granules * (last - first);
+    }
+    granule += granules;
+  }
+  return touched >= growth.granules * kGranuleSize / 8 * 7;
+}
+
+bool LooksFilled(uintptr_t start, size_t bytes) {
+  const size_t part = RoundDown(bytes / kProbes, os::PageSize());
+  for (size_t i = 0; i < kProbes; ++i) {
+    const uintptr_t middle = RoundDown(part / 2, os::PageSize());
+    const auto* word =
+        reinterpret_cast<const uintptr_t*>(start + i * part + middle);
+    if (*word == 0) return false;
+  }
+  return true;
+}
+
+bool AdviseNewMemory(uintptr_t start, size_t bytes, bool is_dense) {
   switch (static_cast<HugePages>(GetOption(Option::kHugePages))) {
     case HugePages::kNever:
       os::AdviseSmallPages(start, bytes);
@@ -40,8 +64,7 @@ bool AdviseNewMemory(uintptr_t start, size_t bytes, Use use, BigBlock before) {
     case HugePages::kAlways:
       break;
     case HugePages::kDefault:
-      if (use == Use::kSparse) return false;
-      if (use == Use::kAsBefore && !LooksFilled(before)) return false;
+      if (!is_dense) return false;
   }
   os::AdviseHugePages(start, bytes);
   return true;

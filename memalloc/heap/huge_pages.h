@@ -2,13 +2,15 @@
 //
 // A huge page is cleared as a whole when its first byte is touched: a quarter
 // of the time for memory that is used densely, and memory wasted where it is
-// not. So they are asked for where use is known to be dense:
+// not. So they are asked for where what came before was filled:
 //
-//   arenas  that grow for blocks below a megabyte, once the heap is large: such
-//           blocks are packed, and what a huge page may waste is little then
-//   blocks  of a megabyte or more, and arenas that grow for one: if the one
-//           before was filled; no huge block from calloc, where sparse tables
-//           come from
+//   arenas  that grow for blocks below a megabyte, once the heap is large: the
+//           growth before the newest, as that is still being used up
+//   blocks  of a megabyte or more, and arenas that grow for one: the last such
+//           block that was freed; but no huge block from calloc, where sparse
+//           tables come from
+//
+// No system call tells it: a sandbox may allow few.
 //
 // When memory of arenas is purged, no more are asked for there: the kernel
 // would make huge pages anew of what little is left in them.
@@ -21,22 +23,30 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "memalloc/layout/arena.h"
+
 namespace memalloc {
 
-// The newest block of a megabyte or more, as it was made. It may be gone.
-inline constexpr size_t kMinBigGranules = 16;
-struct BigBlock {
-  uintptr_t start;
-  size_t bytes;
+inline constexpr size_t kMinBigGranules = 16;  // a megabyte
+
+// Granules that an arena grew by. No granules for none.
+struct Growth {
+  ArenaHeader* arena;
+  size_t first;
+  size_t granules;
 };
 
-// What the memory is wanted for: [start, start + bytes) will be used densely,
-// sparsely or not much, or as the big block before was.
-enum class Use : uint8_t { kDense, kSparse, kAsBefore };
+// Whether they are nearly all in use, and their blocks carved. The caller holds
+// the central lock.
+bool IsFilled(const Growth& growth);
 
-// Advises the kernel about memory that is new to the heap; whether huge pages
-// were asked for. Takes no lock.
-bool AdviseNewMemory(uintptr_t start, size_t bytes, Use use, BigBlock before);
+// Whether a block looks filled that is about to become free: a few words of it
+// are not zero. It is still the caller's.
+bool LooksFilled(uintptr_t start, size_t bytes);
+
+// Advises the kernel about memory that is new to the heap, and will be used
+// densely or may not; whether huge pages were asked for. Takes no lock.
+bool AdviseNewMemory(uintptr_t start, size_t bytes, bool is_dense);
 
 }  // namespace memalloc
 

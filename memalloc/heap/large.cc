@@ -44,9 +44,6 @@ void* CentralHeap::TryAllocateLarge(size_t size, size_t alignment, bool zero,
     ArenaHeader* arena = ArenaHeaderOf(block);
     before = arena->dirty;
     arena->dirty.Set(GranuleOf(block), granules);
-    if (granules >= kMinBigGranules) {
-      newest_big_ = {BlockStart(block), granules * kGranuleSize};
-    }
   }
   const uintptr_t start = BlockStart(block);
   if (zero) {
@@ -61,10 +58,14 @@ void* CentralHeap::TryAllocateLarge(size_t size, size_t alignment, bool zero,
 }
 
 void CentralHeap::FreeLarge(BlockHeader* block) {
-  const bool purged = PurgesAtOnce() && PurgeBlock(block, block->granules);
+  const size_t granules = block->granules;
+  if (granules >= kMinBigGranules) {
+    LookAtBigBlock(BlockStart(block), granules * kGranuleSize);
+  }
+  const bool purged = PurgesAtOnce() && PurgeBlock(block, granules);
   const LockHolder holder(lock_);
-  if (purged) CountPurge(block, block->granules);
-  GiveRun(block, block->granules);
+  if (purged) CountPurge(block, granules);
+  GiveRun(block, granules);
 }
 
 bool CentralHeap::ResizeLarge(BlockHeader* block, size_t size) {

@@ -26,9 +26,11 @@ void* ThreadHeap::AllocateSlow(ThreadHeap* heap, SizeClass size_class) {
     if (heap == nullptr) return g_central_heap.AllocateCell(size_class);
   }
   FreeCell* cell = heap->bins_[size_class];
+  bool is_refilled = false;
   if (cell == &kNoCell) {
     if (!heap->Refill(size_class)) return nullptr;
     cell = heap->bins_[size_class];
+    is_refilled = true;
   }
   if (AddressOf(cell) % kMinAlignment != 0) DieOfInteriorCell(AddressOf(cell));
   const uintptr_t next = cell->Next(heap->keys_[size_class]);
@@ -38,7 +40,7 @@ void* ThreadHeap::AllocateSlow(ThreadHeap* heap, SizeClass size_class) {
     heap->bins_[size_class] = const_cast<FreeCell*>(&kNoCell);
     heap->DrainInbox();
     heap->TakeFreeList(heap->current_[size_class]);
-    heap->NoteRefill(size_class);
+    is_refilled = true;
   } else if (IsInBlock(heap->current_[size_class], next)) {
     heap->bins_[size_class] = CellAt(next);
   } else if (IsInBlock(heap->current_[size_class],
@@ -48,6 +50,8 @@ void* ThreadHeap::AllocateSlow(ThreadHeap* heap, SizeClass size_class) {
     DieOfOverwrittenLink(cell);
   }
   cell->link = 0;
+  // Now that the cell is handed out: its block is not empty, and stays.
+  if (is_refilled) heap->NoteRefill(size_class);
   return cell;
 }
 
@@ -55,10 +59,7 @@ bool ThreadHeap::Refill(SizeClass size_class) {
   DrainInbox();
   BlockHeader* block = current_[size_class];
   if (block != nullptr) {
-    if (FillBin(block)) {
-      NoteRefill(size_class);
-      return true;
-    }
+    if (FillBin(block)) return true;
     Detach(block);
     current_[size_class] = nullptr;
   }
@@ -68,10 +69,8 @@ bool ThreadHeap::Refill(SizeClass size_class) {
   keys_[size_class] = block->link_key;
   block->place = BlockPlace::kCurrent;
   block->ExpectFrees(kNoCountdown);
-  if (!FillBin(block)) return false;
   refills_to_look_ = 1;
-  NoteRefill(size_class);
-  return true;
+  return FillBin(block);
 }
 
 // The class is in use. A thread that goes on within its blocks looks at the

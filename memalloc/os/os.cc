@@ -124,19 +124,6 @@ void AdviseSmallPages(uintptr_t start, size_t bytes) {
   madvise(ToPointer(start), bytes, MADV_NOHUGEPAGE);
 }
 
-bool IsResident(uintptr_t start, size_t pages) {
-  const ErrnoGuard guard;
-  unsigned char resident[kMaxPagesAsked] = {};
-  if (pages > kMaxPagesAsked ||
-      mincore(ToPointer(start), pages * PageSize(), resident) != 0) {
-    return false;
-  }
-  for (size_t i = 0; i < pages; ++i) {
-    if ((resident[i] & 1) == 0) return false;
-  }
-  return true;
-}
-
 bool Purge(uintptr_t start, size_t bytes) {
   // Not MADV_FREE: its pages count as the process's until memory is short.
   const ErrnoGuard guard;

@@ -61,11 +61,6 @@ bool IsWhole(uintptr_t start, size_t bytes);
 void AdviseHugePages(uintptr_t start, size_t bytes);
 void AdviseSmallPages(uintptr_t start, size_t bytes);
 
-// Whether each of `pages` pages (up to kMaxPagesAsked) from `start` on has
-// memory. False if there is no mapping, or the kernel does not tell.
-inline constexpr size_t kMaxPagesAsked = 16;
-bool IsResident(uintptr_t start, size_t pages);
-
 // Gives the pages of the range back and keeps the range: what is read there
 // next is zero. It must be the caller's, of the break or committed. False, with
 // all as it was, if the kernel refuses (locked memory).

@@ -156,10 +156,17 @@ int SetOptionByName(const char* name, const char* value) {
   if (!ParseValue(kOptionInfo[option], SpanOf(value), &number)) return EINVAL;
   InitialiseOnce();  // lest the environment overrule the call later
   SetOption(static_cast<Option>(option), number);
-  if (static_cast<Option>(option) == Option::kCgroupLimit && number != 0) {
-    TakeCgroupLimits();
+  switch (static_cast<Option>(option)) {
+    case Option::kCgroupLimit:
+      if (number != 0) TakeCgroupLimits();
+      return 0;
+    case Option::kBackgroundThread:
+      if (number != 0) return StartBackgroundThread();
+      StopBackgroundThread();
+      return 0;
+    default:
+      return 0;
   }
-  return 0;
 }
 
 int PrintOption(const char* name, char* text, size_t size) {

@@ -151,7 +151,7 @@ void MalloptSetsOptions(const Entry&) {
   EXPECT_EQ(mallopt(M_TOP_PAD, 12345), 1);
   EXPECT_EQ(printed("top_pad"), "12345");
   EXPECT_EQ(mallopt(M_MMAP_THRESHOLD, 128 << 10), 1);
-  EXPECT_EQ(printed("huge_threshold"), "128K");
+  EXPECT_EQ(printed("huge_threshold"), "1M") << "no mapping for less";
   EXPECT_EQ(mallopt(M_MMAP_THRESHOLD, 1 << 30), 1);
   EXPECT_EQ(printed("huge_threshold"), "8M") << "there are no larger blocks";
   SetBack();

@@ -13,6 +13,7 @@
 #include "memalloc/base/options.h"
 #include "memalloc/heap/allocator.h"
 #include "memalloc/heap/central_heap.h"
+#include "memalloc/runtime/options.h"
 #include "memalloc/runtime/runtime.h"
 #include "testing/unit/fake_os.h"
 #include "testing/unit/fresh_process.h"
@@ -100,6 +101,16 @@ CORE_TEST_WITHOUT_TSAN(BackgroundThread, OnRequestOfTheOption,
   Worker worker;
   worker.Do([] { Allocate(1); });
   EXPECT_EQ(Threads(), before + 2) << "no second one";
+}
+
+CORE_TEST_WITHOUT_TSAN(BackgroundThread, ComesAndGoesWithTheOption,
+                       "it counts threads") {
+  const int before = Threads();
+  Allocate(1);
+  ASSERT_EQ(SetOptionByName("background_thread", "on"), 0);
+  EXPECT_EQ(Threads(), before + 1);
+  ASSERT_EQ(SetOptionByName("background_thread", "off"), 0);
+  EXPECT_EQ(Threads(), before);
 }
 
 std::atomic<pthread_t> g_handled_by;

@@ -9,9 +9,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <vector>
-
 #include "memalloc/base/check.h"
 #include "memalloc/base/math.h"
 #include "memalloc/layout/constants.h"
@@ -228,18 +225,6 @@ void AdviseSmallPages(uintptr_t /*start*/, size_t bytes) {
   State& state = TheState();
   const StateLock lock(state.mutex);
   state.advised_small += bytes;
-}
-
-// Pages of the fake kernel are the real one's, which knows what was touched.
-bool IsResident(uintptr_t start, size_t pages) {
-  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  std::vector<unsigned char> resident(pages * PageSize() / page);
-  if (mincore(reinterpret_cast<void*>(start), resident.size() * page,
-              resident.data()) != 0) {
-    return false;
-  }
-  return std::all_of(resident.begin(), resident.end(),
-                     [](unsigned char r) { return (r & 1) != 0; });
 }
 
 bool Purge(uintptr_t start, size_t bytes) {

@@ -1,6 +1,7 @@
 // Huge pages are asked for where use is dense, and nowhere else.
 
 #include <cstddef>
+#include <memory>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -25,7 +26,10 @@ void Want(HugePages huge_pages) {
 
 std::vector<void*> AllocateCells(size_t bytes, size_t size) {
   std::vector<void*> cells;
-  for (size_t i = 0; i < bytes / size; ++i) cells.push_back(Allocate(size));
+  for (size_t i = 0; i < bytes / size; ++i) {
+    cells.push_back(Allocate(size));
+    Fill(cells.back(), size, i);
+  }
   return cells;
 }
 
@@ -41,61 +45,74 @@ CORE_TEST(HugePages, AreForTheGrowthOfLargeHeaps) {
   EXPECT_LE(BytesAdvisedHuge(), 90 * kMiB);
 }
 
+// Many threads with little memory each: a page of each block is used.
+CORE_TEST(HugePages, AreNotForGrowthThatIsUsedSparsely) {
+  std::vector<std::unique_ptr<Worker>> workers;
+  for (int i = 0; i < 100; ++i) {
+    workers.push_back(std::make_unique<Worker>());
+    workers.back()->Do([] {
+      for (size_t size = 16; size <= 4096; size *= 2) {
+        Fill(Allocate(size), size, 1);
+      }
+    });
+  }
+  EXPECT_GE(g_central_heap.Counts().backed_bytes, 50 * kMiB);
+  EXPECT_EQ(BytesAdvisedHuge(), 0U);
+}
+
+// Frees blocks of which the first `filled` bytes are not zero.
+void FreeBlocks(size_t size, size_t filled) {
+  for (int i = 0; i < 8; ++i) {  // one in eight is looked at
+    void* block = Allocate(size);
+    Fill(block, filled, 1);
+    Free(block);
+  }
+}
+
 CORE_TEST(HugePages, AreNotForBlocksAfterSparseOnes) {
   std::vector<void*> blocks;
   for (int i = 0; i < 20; ++i) {
-    for (const size_t size : {5 * kMiB, 20 * kMiB}) {
-      blocks.push_back(Allocate(size));
-      Fill(blocks.back(), 100, 1);  // the first page
-    }
+    FreeBlocks(5 * kMiB, 100);
+    FreeBlocks(40 * kMiB, 20 * kMiB);
+    blocks.push_back(Allocate(5 * kMiB));
+    blocks.push_back(Allocate(20 * kMiB));
   }
   EXPECT_EQ(BytesAdvisedHuge(), 0U);
   FreeAll(blocks);
 }
 
 CORE_TEST(HugePages, AreForBlocksAfterFilledOnes) {
-  std::vector<void*> blocks;
-  for (int i = 0; i < 4; ++i) {
-    blocks.push_back(Allocate(20 * kMiB));
-    Fill(blocks.back(), 20 * kMiB, 1);
-  }
-  EXPECT_GE(BytesAdvisedHuge(), 60 * kMiB);
-  EXPECT_LE(BytesAdvisedHuge(), 61 * kMiB);
-  // One that was filled half says nothing for the next.
-  blocks.push_back(Allocate(20 * kMiB));
-  Fill(blocks.back(), 10 * kMiB, 1);
-  const size_t before = BytesAdvisedHuge();
-  blocks.push_back(Allocate(20 * kMiB));
-  EXPECT_EQ(BytesAdvisedHuge(), before);
+  std::vector<void*> blocks = AllocateMany(20 * kMiB, 3);
+  EXPECT_EQ(BytesAdvisedHuge(), 0U);
+  FreeBlocks(10 * kMiB, 10 * kMiB);
+  blocks.push_back(Allocate(30 * kMiB));
+  EXPECT_GE(BytesAdvisedHuge(), 20 * kMiB);
+  EXPECT_LE(BytesAdvisedHuge(), 31 * kMiB);
   FreeAll(blocks);
 }
 
-CORE_TEST(HugePages, AreForLargeBlocksAfterFilledOnes) {
-  std::vector<void*> blocks;
-  for (int i = 0; i < 20; ++i) {
-    blocks.push_back(Allocate(5 * kMiB));
-    Fill(blocks.back(), 5 * kMiB, 1);
-  }
-  EXPECT_GE(BytesAdvisedHuge(), 50 * kMiB);
+CORE_TEST(HugePages, AreForTheGrowthForBlocksAfterFilledOnes) {
+  std::vector<void*> blocks = AllocateMany(5 * kMiB, 10);
+  EXPECT_EQ(BytesAdvisedHuge(), 0U);
+  FreeBlocks(kMiB, kMiB);
+  for (void* block : AllocateMany(5 * kMiB, 10)) blocks.push_back(block);
+  EXPECT_GE(BytesAdvisedHuge(), 30 * kMiB);
   FreeAll(blocks);
 }
 
 CORE_TEST(HugePages, AreNotForCalloc) {
-  void* filled = Allocate(20 * kMiB);
-  Fill(filled, 20 * kMiB, 1);
-  void* table = AllocateZeroed(20 * kMiB);
+  FreeBlocks(10 * kMiB, 10 * kMiB);
+  Free(AllocateZeroed(30 * kMiB));
   EXPECT_EQ(BytesAdvisedHuge(), 0U);
-  Free(table);
-  Free(filled);
 }
 
-// The newest block's memory may be gone when the next one is made.
-CORE_TEST(HugePages, ABlockThatIsGoneSaysNothing) {
-  void* block = Allocate(300 * kMiB);
-  Free(block);
-  block = Allocate(301 * kMiB);
-  EXPECT_EQ(BytesAdvisedHuge(), 0U);
-  Free(block);
+// The growth that is asked about may be gone.
+CORE_TEST(HugePages, GrowthThatWasGivenBackSaysNothing) {
+  for (int i = 0; i < 3; ++i) {
+    FreeAll(AllocateCells(60 * kMiB, 1000));
+    g_central_heap.Trim(0);
+    CheckHeap();
+  }
 }
 
 CORE_TEST(HugePages, EndWhereMemoryIsPurged) {
@@ -125,14 +142,10 @@ CORE_TEST(HugePages, CanBeHadAlways) {
 CORE_TEST(HugePages, CanBeHadNever) {
   Want(HugePages::kNever);
   FreeAll(AllocateCells(100 * kMiB, 1000));
-  std::vector<void*> blocks;
-  for (int i = 0; i < 3; ++i) {
-    blocks.push_back(Allocate(20 * kMiB));
-    Fill(blocks.back(), 20 * kMiB, 1);
-  }
+  FreeBlocks(10 * kMiB, 10 * kMiB);
+  Free(Allocate(60 * kMiB));
   EXPECT_EQ(BytesAdvisedHuge(), 0U);
-  EXPECT_GE(BytesAdvisedSmall(), 160 * kMiB);
-  FreeAll(blocks);
+  EXPECT_GE(BytesAdvisedSmall(), 100 * kMiB + 60 * kMiB);
 }
 
 }  // namespace

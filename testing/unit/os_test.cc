@@ -189,18 +189,6 @@ TEST_F(OsTest, ReservedMemoryIsUsableOnceItIsCommitted) {
   EXPECT_FALSE(IsReadable(start + kMiB));
 }
 
-TEST_F(OsTest, PagesAreResidentOnceTouched) {
-  const uintptr_t start = os::Reserve(kMiB, 0);
-  ASSERT_TRUE(os::Commit(start, kMiB));
-  EXPECT_FALSE(os::IsResident(start, 1));
-  std::memset(At(start), 1, 3 * os::PageSize());
-  EXPECT_TRUE(os::IsResident(start, 3));
-  EXPECT_FALSE(os::IsResident(start, 4));
-  EXPECT_FALSE(os::IsResident(start, os::kMaxPagesAsked + 1));
-  os::Unmap(start, kMiB);
-  EXPECT_FALSE(os::IsResident(start, 1));
-}
-
 // What the kernel was told stands in the mapping's flags.
 TEST_F(OsTest, AdviceAboutHugePagesReachesTheKernel) {
   const uintptr_t start = os::Reserve(8 * kMiB, 0);

@@ -221,6 +221,33 @@ CORE_TEST(PurgeRaces, RandomStepsWhileTheKernelRefusesSome) {
   CheckHeap();
 }
 
+// The tick of a refill lasts until the next one, of another thread: the block
+// that was just taken is still unused then, but not idle.
+CORE_TEST(PurgeRaces, ARefillThatTicksForLong) {
+  Allocate(1);
+  Allocate(64);
+  void* block = Allocate(4 * kMiB);
+  Allocate(kMiB);
+  Fill(block, 4 * kMiB, 1);
+  Free(block);
+  Worker worker;
+  worker.Do([] { Allocate(1); });
+  const auto tick = [] {
+    fake_os::PassTime(kDelay / 2);
+    PassSlowPath();
+  };
+  tick();
+  fake_os::PassTime(kDelay / 2);
+  const uint32_t ticks = g_central_heap.ticks();
+  fake_os::Before(fake_os::Call::kPurge, [&] { worker.Do(tick); });
+  void* cell = Allocate(5000);
+  EXPECT_EQ(g_central_heap.ticks(), ticks + 2);
+  Fill(cell, 5000, 1);
+  EXPECT_EQ(OwnerOf(cell), t_heap);
+  CheckHeap();
+  Free(cell);
+}
+
 CORE_TEST(PurgeRaces, ThreadsAndForks) {
   Allocate(1);  // the handlers of fork are registered
   SetOption(Option::kPurgeDelay, 2);
