@@ -4,6 +4,7 @@
 
 #include "memalloc/base/check.h"
 #include "memalloc/base/math.h"
+#include "memalloc/heap/sparse_block.h"
 #include "memalloc/heap/thread_heap.h"
 #include "memalloc/layout/address_map.h"
 
@@ -108,7 +109,8 @@ BlockHeader* CentralHeap::MakeSmallBlock(SizeClass size_class,
   block->status = BlockStatus::kSmall;
   block->size_class = size_class;
   block->place = BlockPlace::kCurrent;
-  block->is_orphan = false;
+  block->orphan_list = OrphanList::kNone;
+  block->purged_cells = 0;
   block->cell_size = static_cast<uint32_t>(cell_size);
   block->capacity = static_cast<uint16_t>(granules * kGranuleSize / cell_size);
   block->carved = 0;
@@ -126,7 +128,7 @@ void CentralHeap::ReleaseSmallBlock(BlockHeader* block) {
   const LockHolder holder(lock_);
   if (purged) {
     CountPurge(block, block->granules);
-    block->carved = 0;
+    block->carved = block->purged_cells = 0;
     block->countdown = block->free_base = 0;
   }
   FreeSmallBlock(block);
@@ -134,11 +136,18 @@ void CentralHeap::ReleaseSmallBlock(BlockHeader* block) {
 
 void CentralHeap::FreeSmallBlock(BlockHeader* block) {
   MEMALLOC_ASSERT(block->UsedCells() == 0);
-  if (block->is_orphan) RemoveOrphan(block);
+  CheckFreeCells(block);
+  if (block->IsOrphan()) RemoveOrphan(block);
   const size_t granules = block->granules;
   const size_t touched = block->carved * size_t{block->cell_size};
-  ArenaHeaderOf(block)->dirty.Set(
-      GranuleOf(block), RoundUp(touched, kGranuleSize) / kGranuleSize);
+  GranuleBits* dirty = &ArenaHeaderOf(block)->dirty;
+  for (size_t i = 0; i * kGranuleSize < touched; ++i) {
+    if (IsPurged(block, i)) {
+      dirty->Clear(GranuleOf(block) + i, 1);
+    } else {
+      dirty->Set(GranuleOf(block) + i, 1);
+    }
+  }
   for (size_t i = 1; i < granules; ++i) block[i].status = BlockStatus::kNone;
   block->owner.store(nullptr, std::memory_order_relaxed);
   GiveRun(block, granules);
@@ -178,7 +187,7 @@ CentralCounts CentralHeap::Counts() {
   counts.peak_block_bytes = peak_granules_ * kGranuleSize;
   counts.blocks = block_count_;
   counts.purgeable_bytes = runs_.purgeable_granules() * kGranuleSize;
-  counts.purged_bytes = purged_granules_ * kGranuleSize;
+  counts.purged_bytes = purged_bytes_;
   counts.purge_calls = purge_calls_;
   for (ThreadHeap* heap = heaps_; heap != nullptr; heap = heap->next_) {
     if (heap->in_use_) ++counts.thread_heaps;

@@ -9,6 +9,7 @@
 //   growth.cc        arenas from the program break, or from mmap
 //   give_back.cc     and back to the system
 //   purge.cc         pages of free granules go back with time
+//   settle.cc        orphans among the blocks that lie idle
 //   orphan_blocks.cc blocks without an owner, and work for threads without a
 //                    heap
 //   limits.cc        how much memory the heap may cause
@@ -40,6 +41,7 @@
 namespace memalloc {
 
 class Batch;
+struct Purged;
 class ThreadHeap;
 
 // Where the memory stands; a snapshot under the lock.
@@ -73,6 +75,15 @@ class CentralHeap {
   }
   // Takes a block with cells to hand out that the caller owns and can spare.
   void OfferBlock(BlockHeader* block) MEMALLOC_EXCLUDES(lock_);
+
+  // The same for one that was looked through for free pages.
+  void OfferSettledBlock(BlockHeader* block, const Purged& purged)
+      MEMALLOC_EXCLUDES(lock_);
+  // An orphan that `owner`, which owns it from now on, is to look through: one
+  // that lay idle from one tick to another, or any fresh one if `all`. Null if
+  // there is none.
+  BlockHeader* ClaimIdleOrphan(ThreadHeap* owner, bool all)
+      MEMALLOC_EXCLUDES(lock_);
 
   // Takes back an empty block that the caller owns.
   void ReleaseSmallBlock(BlockHeader* block) MEMALLOC_EXCLUDES(lock_);
@@ -214,12 +225,18 @@ class CentralHeap {
   static bool PurgeBlock(const BlockHeader* first, size_t granules);
   void EndHugePages() MEMALLOC_REQUIRES(lock_);
   void CountPurge(BlockHeader* first, size_t granules) MEMALLOC_REQUIRES(lock_);
+  void CountPurged(const Purged& purged) MEMALLOC_REQUIRES(lock_);
 
   // orphan_blocks.cc
-  void PushOrphan(BlockHeader* block) MEMALLOC_REQUIRES(lock_);
+  BlockNumber* Orphans(OrphanList list, SizeClass size_class)
+      MEMALLOC_REQUIRES(lock_);
+  static OrphanList FreshList(uint32_t tick);
+  void PushOrphan(BlockHeader* block, OrphanList list) MEMALLOC_REQUIRES(lock_);
   void RemoveOrphan(BlockHeader* block) MEMALLOC_REQUIRES(lock_);
   BlockHeader* ClaimOrphan(SizeClass size_class, ThreadHeap* owner)
       MEMALLOC_REQUIRES(lock_);
+  BlockHeader* ClaimOrphanOf(OrphanList list, SizeClass size_class,
+                             ThreadHeap* owner) MEMALLOC_REQUIRES(lock_);
   FreeCell* TryAllocateCell(SizeClass size_class, Shortage* shortage)
       MEMALLOC_EXCLUDES(lock_);
   void GiveUpBlock(BlockHeader* block) MEMALLOC_REQUIRES(lock_);
@@ -279,6 +296,8 @@ class CentralHeap {
       MEMALLOC_REQUIRES(lock_);
   void CheckSmallBlock(BlockHeader* block, const ThreadHeap* mine)
       MEMALLOC_REQUIRES(lock_);
+  void CheckOrphans(OrphanList list, SizeClass size_class)
+      MEMALLOC_REQUIRES(lock_);
   void CheckRunLists() MEMALLOC_REQUIRES(lock_);
 
   Lock lock_;
@@ -315,9 +334,15 @@ class CentralHeap {
   ArenaHeader* purge_cursor_ MEMALLOC_GUARDED_BY(lock_) = nullptr;
   bool has_grown_ MEMALLOC_GUARDED_BY(lock_) = false;  // since the last tick
   uint64_t purge_calls_ MEMALLOC_GUARDED_BY(lock_) = 0;
-  uint64_t purged_granules_ MEMALLOC_GUARDED_BY(lock_) = 0;
+  uint64_t purged_bytes_ MEMALLOC_GUARDED_BY(lock_) = 0;
 
-  BlockNumber orphans_[kNumSizeClasses] MEMALLOC_GUARDED_BY(lock_) = {};
+  // By OrphanList, but kNone, and class.
+  static constexpr size_t kOrphanLists =
+      static_cast<size_t>(OrphanList::kPurged);
+  static constexpr uint32_t kFreshLists =
+      static_cast<uint32_t>(OrphanList::kSettled) - 1;
+  BlockNumber orphans_[kOrphanLists][kNumSizeClasses] MEMALLOC_GUARDED_BY(
+      lock_) = {};
   // Blocks that threads took, less those that others offered, from 0 to
   // kMaxWanted. Written under the lock, read by anybody as a hint.
   static constexpr int kMaxWanted = 4;

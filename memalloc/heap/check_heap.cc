@@ -7,6 +7,7 @@
 #include "memalloc/base/math.h"
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/huge_mapping.h"
+#include "memalloc/heap/sparse_block.h"
 #include "memalloc/heap/thread_heap.h"
 #include "memalloc/layout/address_map.h"
 
@@ -49,16 +50,24 @@ void CentralHeap::Check(const ThreadHeap* mine) {
   MEMALLOC_CHECK(huge_spare == huge_spare_, this);
   MEMALLOC_CHECK(arenas == arena_count_, this);
   CheckRunLists();
-  for (unsigned c = 0; c < kNumSizeClasses; ++c) {
-    uint32_t prev = 0;
-    for (uint32_t number = orphans_[c]; number != 0;) {
-      BlockHeader* block = BlockNumbered(number);
-      MEMALLOC_CHECK(block->status == BlockStatus::kSmall, block);
-      MEMALLOC_CHECK(block->is_orphan && block->size_class == c, block);
-      MEMALLOC_CHECK(block->orphan_prev == prev, block);
-      prev = number;
-      number = block->orphan_next;
+  for (size_t list = 0; list < kOrphanLists; ++list) {
+    for (unsigned c = 0; c < kNumSizeClasses; ++c) {
+      CheckOrphans(static_cast<OrphanList>(list + 1),
+                   static_cast<SizeClass>(c));
     }
+  }
+}
+
+void CentralHeap::CheckOrphans(OrphanList list, SizeClass size_class) {
+  BlockNumber prev = 0;
+  for (BlockNumber number = *Orphans(list, size_class); number != 0;) {
+    const BlockHeader* block = BlockNumbered(number);
+    MEMALLOC_CHECK(block->status == BlockStatus::kSmall, block);
+    MEMALLOC_CHECK(block->orphan_list == list, block);
+    MEMALLOC_CHECK(block->size_class == size_class, block);
+    MEMALLOC_CHECK(block->orphan_prev == prev, block);
+    prev = number;
+    number = block->orphan_next;
   }
 }
 
@@ -138,7 +147,9 @@ void CentralHeap::CheckSmallBlock(BlockHeader* block, const ThreadHeap* mine) {
       std::memory_order_acquire);
   if (!is_claimed && owner != mine) return;
   MEMALLOC_CHECK(block->carved <= block->capacity, block);
-  MEMALLOC_CHECK(block->FreeCells() <= block->carved, block);
+  MEMALLOC_CHECK(block->FreeCells() + block->purged_cells <= block->carved,
+                 block);
+  MEMALLOC_CHECK(MarksAreSound(block), block);
   const uintptr_t start = BlockStart(block);
   uint32_t cells = 0;
   for (uintptr_t cell = block->free_list; cell != 0;
@@ -146,6 +157,7 @@ void CentralHeap::CheckSmallBlock(BlockHeader* block, const ThreadHeap* mine) {
     MEMALLOC_CHECK((cell - start) % block->cell_size == 0, block);
     MEMALLOC_CHECK((cell - start) / block->cell_size < block->carved, block);
     MEMALLOC_CHECK(CellAt(cell)->HasFreeTag(), block);
+    MEMALLOC_CHECK(!BeginsInPurgedPage(block, cell), block);
     MEMALLOC_CHECK(++cells <= block->carved, block);
   }
   MEMALLOC_CHECK(cells == block->FreeCells(), block);

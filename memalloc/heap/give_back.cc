@@ -36,17 +36,20 @@ bool CentralHeap::GiveBack() {
 bool CentralHeap::Trim(size_t pad) {
   bool any = TrimHugeCache(0);
   EmptyParkedHeaps();
-  if (!IsStandIn(t_heap)) t_heap->ReleaseEmptyBlocks();
   uint64_t purged_before;
   {
     const LockHolder holder(lock_);
     any |= CutHugeBlocks();
-    purged_before = purged_granules_;
+    purged_before = purged_bytes_;
+  }
+  if (!IsStandIn(t_heap)) {
+    t_heap->ReleaseEmptyBlocks();
+    if (!HoldsAllForFork()) t_heap->SettleAllBlocks();
   }
   PurgeIdle(/*all=*/true);
   WaitForBatch();  // another thread may have taken the last one
   const LockHolder holder(lock_);
-  any |= purged_granules_ != purged_before;
+  any |= purged_bytes_ != purged_before;
   any |= GiveBackMappedArenas(/*clean=*/false);
   any |= GiveBackTopOfBreak(pad, 0, /*clean=*/false);
   return any;

@@ -7,27 +7,46 @@
 // unlinks it under the lock and then claims it the same way, or finds that it
 // came too late. Hence a linked block may have an owner, may even be full; it
 // is unlinked, at the latest, before its granules become free.
+//
+// There are three lists of fresh orphans, which take turns tick by tick, so
+// that those that came a tick ago are together: they are looked through for
+// free pages (settle.cc) and go to one of two lists of settled ones. Blocks
+// with purged pages are used last.
 
 #include "memalloc/base/check.h"
 #include "memalloc/base/event_counts.h"
 #include "memalloc/heap/central_heap.h"
+#include "memalloc/heap/sparse_block.h"
 #include "memalloc/heap/thread_heap.h"
 
 namespace memalloc {
 namespace {
 
 bool HasCells(const BlockHeader* block) {
-  return block->free_list != 0 || block->carved < block->capacity;
+  return block->free_list != 0 || block->purged_cells != 0 ||
+         block->carved < block->capacity;
 }
 
 }  // namespace
 
-void CentralHeap::PushOrphan(BlockHeader* block) {
-  const BlockNumber first = orphans_[block->size_class];
-  block->is_orphan = true;
+// The list of the class that `list` stands for.
+BlockNumber* CentralHeap::Orphans(OrphanList list, SizeClass size_class) {
+  return &orphans_[static_cast<size_t>(list) - 1][size_class];
+}
+
+// The list of fresh orphans in the interval that begins with a tick.
+OrphanList CentralHeap::FreshList(uint32_t tick) {
+  return static_cast<OrphanList>(static_cast<uint32_t>(OrphanList::kFresh) +
+                                 tick % kFreshLists);
+}
+
+void CentralHeap::PushOrphan(BlockHeader* block, OrphanList list) {
+  BlockNumber* head = Orphans(list, block->size_class);
+  const BlockNumber first = *head;
+  block->orphan_list = list;
   block->orphan_prev = 0;
   block->orphan_next = first;
-  orphans_[block->size_class] = NumberOf(block);
+  *head = NumberOf(block);
   if (first != 0) BlockNumbered(first)->orphan_prev = NumberOf(block);
 }
 
@@ -37,17 +56,28 @@ void CentralHeap::RemoveOrphan(BlockHeader* block) {
   if (prev != 0) {
     BlockNumbered(prev)->orphan_next = next;
   } else {
-    orphans_[block->size_class] = next;
+    *Orphans(block->orphan_list, block->size_class) = next;
   }
   if (next != 0) BlockNumbered(next)->orphan_prev = prev;
-  block->is_orphan = false;
+  block->orphan_list = OrphanList::kNone;
 }
 
 BlockHeader* CentralHeap::ClaimOrphan(SizeClass size_class, ThreadHeap* owner) {
   // Its free cells may be torn in a child whose handler has yet to run.
   if (HoldsAllForFork()) return nullptr;
-  while (orphans_[size_class] != 0) {
-    BlockHeader* block = BlockNumbered(orphans_[size_class]);
+  for (size_t i = 0; i < kOrphanLists; ++i) {
+    const auto list = static_cast<OrphanList>(i + 1);
+    BlockHeader* block = ClaimOrphanOf(list, size_class, owner);
+    if (block != nullptr) return block;
+  }
+  return nullptr;
+}
+
+BlockHeader* CentralHeap::ClaimOrphanOf(OrphanList list, SizeClass size_class,
+                                        ThreadHeap* owner) {
+  const BlockNumber* head = Orphans(list, size_class);
+  while (*head != 0) {
+    BlockHeader* block = BlockNumbered(*head);
     RemoveOrphan(block);
     CountEvent(Event::kClaim);
     ThreadHeap* nobody = nullptr;
@@ -67,7 +97,13 @@ BlockHeader* CentralHeap::ClaimOrphan(SizeClass size_class, ThreadHeap* owner) {
 void CentralHeap::GiveUpBlock(BlockHeader* block) {
   if (block->UsedCells() == 0) return FreeSmallBlock(block);
   block->ExpectFrees(0);
-  if (HasCells(block) && !block->is_orphan) PushOrphan(block);
+  OrphanList list = FreshList(ticks());
+  if (block->place == BlockPlace::kSettled) {
+    list =
+        block->purged_cells == 0 ? OrphanList::kSettled : OrphanList::kPurged;
+  }
+  if (block->IsOrphan() && block->orphan_list != list) RemoveOrphan(block);
+  if (HasCells(block) && !block->IsOrphan()) PushOrphan(block, list);
   CountEvent(Event::kGiveUp);
   // Pairs with the acquire of the claim.
   block->owner.store(nullptr, std::memory_order_release);
@@ -98,6 +134,7 @@ FreeCell* CentralHeap::TryAllocateCell(SizeClass size_class,
   }
   if (block == nullptr) return nullptr;
   FreeCell* cell;
+  if (block->free_list == 0 && block->purged_cells != 0) RelinkPage(block);
   if (block->free_list != 0) {
     cell = CellAt(block->free_list);
     block->free_list = cell->Next(block->link_key);
@@ -125,6 +162,7 @@ void CentralHeap::FreeBatchOf(BlockHeader* block, Batch* batch) {
       if (block->owner.compare_exchange_strong(owner, &g_central_owner,
                                                std::memory_order_acq_rel,
                                                std::memory_order_acquire)) {
+        block->place = BlockPlace::kPartial;
         block->free_base += batch->cells();
         FreeCell* first = batch->CheckedFirst(block);
         batch->anchor()->SetNext(block->free_list, block->link_key);
@@ -141,12 +179,13 @@ void CentralHeap::FreeBatchOf(BlockHeader* block, Batch* batch) {
 // claimed orphans and used their cells: a free list may be torn. Its cells are
 // given up for good; the block's other cells stay usable.
 void CentralHeap::WriteOffOrphans() {
-  for (unsigned c = 0; c < kNumSizeClasses; ++c) {
-    for (BlockNumber number = orphans_[c]; number != 0;) {
-      BlockHeader* block = BlockNumbered(number);
-      number = block->orphan_next;
-      if (block->owner.load(std::memory_order_relaxed) == nullptr) {
+  for (const auto& list : orphans_) {
+    for (BlockNumber number : list) {
+      for (; number != 0; number = BlockNumbered(number)->orphan_next) {
+        BlockHeader* block = BlockNumbered(number);
+        if (block->owner.load(std::memory_order_relaxed) != nullptr) continue;
         block->free_list = 0;
+        block->purged_cells = 0;
         block->countdown = block->free_base = 0;
       }
     }

@@ -16,6 +16,7 @@
 #include "memalloc/base/math.h"
 #include "memalloc/base/options.h"
 #include "memalloc/heap/central_heap.h"
+#include "memalloc/heap/sparse_block.h"
 #include "memalloc/heap/thread_heap.h"
 #include "memalloc/os/os.h"
 
@@ -223,10 +224,15 @@ bool CentralHeap::PurgeBlock(const BlockHeader* first, size_t granules) {
 
 // Notes that it did.
 void CentralHeap::CountPurge(BlockHeader* first, size_t granules) {
-  if (has_huge_pages_) EndHugePages();
   ArenaHeaderOf(first)->dirty.Clear(GranuleOf(first), granules);
-  ++purge_calls_;
-  purged_granules_ += granules;
+  CountPurged({granules * kGranuleSize, 1});
+}
+
+void CentralHeap::CountPurged(const Purged& purged) {
+  if (purged.calls == 0) return;
+  if (has_huge_pages_) EndHugePages();
+  purge_calls_ += purged.calls;
+  purged_bytes_ += purged.bytes;
 }
 
 // In all arenas at once, lest the kernel keep a mapping for each.

@@ -1,14 +1,15 @@
 // The slow path of malloc: where a bin's cells come from.
 //
-// In this order: the current block's free list; cells of it not carved yet, a
-// page at a time, so that memory never needed is never touched; the next
-// partial block; an orphan block; a new block; and, when memory is short, the
-// few free cells of a block that waits to have more.
+// In this order: the current block's free list; cells of it whose page was
+// purged, and cells not carved yet, a page at a time, so that memory not needed
+// is not touched; the next partial block; an orphan block; a new block; and,
+// when memory is short, the few free cells of a block that waits to have more.
 
 #include "memalloc/base/check.h"
 #include "memalloc/base/event_counts.h"
 #include "memalloc/base/math.h"
 #include "memalloc/heap/central_heap.h"
+#include "memalloc/heap/sparse_block.h"
 #include "memalloc/heap/thread_heap.h"
 
 namespace memalloc {
@@ -16,13 +17,6 @@ namespace {
 
 // Carving stops at the end of such a page.
 constexpr size_t kCarveUnit = 4096;
-
-// A cell that free took although none begins there.
-[[noreturn]] MEMALLOC_COLD void DieOfInteriorCell(uintptr_t cell) {
-  DieOfMisuse("malloc", reinterpret_cast<const void*>(cell),
-              "not the start of an allocation, but it was freed",
-              "interior-pointer");
-}
 
 }  // namespace
 
@@ -65,7 +59,7 @@ bool ThreadHeap::Refill(SizeClass size_class) {
   DrainInbox();
   BlockHeader* block = current_[size_class];
   if (block != nullptr) {
-    if (TakeFreeList(block) || Carve(block)) return true;
+    if (FillBin(block)) return true;
     Detach(block);
     current_[size_class] = nullptr;
   }
@@ -75,7 +69,7 @@ bool ThreadHeap::Refill(SizeClass size_class) {
   keys_[size_class] = block->link_key;
   block->place = BlockPlace::kCurrent;
   refills_to_look_ = 1;
-  return TakeFreeList(block) || Carve(block);
+  return FillBin(block);
 }
 
 // The class is in use. A thread that goes on within its blocks looks at the
@@ -96,6 +90,13 @@ BlockHeader* ThreadHeap::NextBlock(SizeClass size_class) {
   if (block == nullptr) block = partial_[size_class].PopFront();
   if (block == nullptr) block = waiting_[size_class].PopFront();
   return block;
+}
+
+// Pages that were touched before come first, those that were purged before
+// those that never were.
+bool ThreadHeap::FillBin(BlockHeader* block) {
+  if (block->free_list == 0 && block->purged_cells != 0) RelinkPage(block);
+  return TakeFreeList(block) || Carve(block);
 }
 
 bool ThreadHeap::TakeFreeList(BlockHeader* block) {

@@ -24,9 +24,9 @@ constexpr size_t kPartialsToLookAt = 16;
 
 void ThreadHeap::Claim(BlockHeader* block) {
   // What a refill could hand out: an orphan may not be carved to its end.
-  const uint32_t available =
-      block->FreeCells() + (block->capacity - block->carved);
+  const uint32_t available = block->capacity - block->UsedCells();
   const uint32_t wake = WakeCount(block);
+  const bool was_settled = block->place == BlockPlace::kSettled;
   if (available + 1 < wake) {
     block->place = BlockPlace::kWaiting;
     waiting_[block->size_class].PushFront(block);
@@ -34,6 +34,11 @@ void ThreadHeap::Claim(BlockHeader* block) {
   } else {
     block->ExpectFrees(block->UsedCells());
     AddPartial(block);
+    if (was_settled) {
+      // Not looked through again before it is worth it.
+      block->place = BlockPlace::kStirred;
+      block->ExpectFrees(Min(block->UsedCells(), wake));
+    }
   }
 }
 
@@ -63,6 +68,7 @@ void ThreadHeap::OnCountdown(BlockHeader* block) noexcept {
     waiting_[block->size_class].Remove(block);
     AddPartial(block);
   }
+  block->place = BlockPlace::kPartial;
   const uint32_t used = block->UsedCells();
   if (used == 0) {
     Retire(block);
@@ -157,8 +163,15 @@ bool ThreadHeap::ReleaseEmptyPartial(SizeClass size_class, size_t looks) {
 
 void ThreadHeap::FollowTicks() {
   const uint32_t ticks = g_central_heap.ticks();
-  if (seen_ticks_ == ticks) return;
-  seen_ticks_ = ticks;
+  if (seen_ticks_ != ticks) {
+    seen_ticks_ = ticks;
+    ReleaseIdleBlocks();
+    is_settling_ = true;
+  }
+  if (is_settling_) SettleIdleBlocks();
+}
+
+void ThreadHeap::ReleaseIdleBlocks() {
   Flush();
   for (unsigned c = 0; c < kNumSizeClasses; ++c) {
     const uint64_t bit = uint64_t{1} << c % 64;

@@ -6,6 +6,7 @@
 //
 //   refill.cc  the slow path of malloc: where a bin's cells come from
 //   release.cc the slow path of free: claims, wakes and retires blocks
+//   settle.cc  idle blocks are looked through for free pages, and given up
 //   inbox.cc   cells that go to other threads' blocks, and come from others
 //
 // Invariants:
@@ -126,9 +127,14 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   }
 
   // If there was a tick since the last call, sends what is to go elsewhere and
-  // gives back empty blocks of classes that were not refilled meanwhile. Called
-  // where nothing of this heap is being worked on.
+  // gives back empty blocks of classes that were not refilled meanwhile, and
+  // free pages of idle ones, a few at a time. Called where nothing of this heap
+  // is being worked on.
   void FollowTicks();
+
+  // Purges the free pages of all blocks with cells to spare, and gives these
+  // up.
+  void SettleAllBlocks();
 
  private:
   friend class CentralHeap;
@@ -166,6 +172,7 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
 
   // refill.cc
   bool Refill(SizeClass size_class);
+  bool FillBin(BlockHeader* block);
   bool TakeFreeList(BlockHeader* block);
   bool Carve(BlockHeader* block);
   static void ExpectToBeEmpty(BlockHeader* current);
@@ -189,6 +196,13 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   void KeepEmpty(BlockHeader* block);
   void DropOldestKept();
   void EmptyMagazine(SizeClass size_class);
+  void ReleaseIdleBlocks();
+
+  // settle.cc
+  void SettleIdleBlocks();
+  bool SettleIdleOfClass(SizeClass size_class, size_t* room);
+  void Settle(BlockHeader* block);
+  void MarkPartialBlocks();
 
   // inbox.cc
   void Collect(BlockHeader* block, FreeCell* cell);
@@ -233,6 +247,7 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   uint32_t refills_to_look_ = kRefillsToLook;
   size_t large_granules_freed_ = 0;
   uint32_t seen_ticks_ = 0;
+  bool is_settling_ = false;  // has idle blocks that it has yet to look through
   // A bit for each class that was not refilled since the last tick.
   uint64_t idle_classes_[(kNumSizeClasses + 63) / 64] = {};
 

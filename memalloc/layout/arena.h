@@ -24,6 +24,12 @@ struct alignas(MEMALLOC_CACHE_LINE) FreeGranules {
   GranuleBits idle;       // of these, not touched since the last tick
 };
 
+// A bit for each page of a granule: the cells that begin there are free, but in
+// no list, since it was purged. They belong to the owner of the small block
+// that has the granule, and mean something only while that has purged_cells.
+// They stand behind FreeGranules.
+using PurgedPages = uint16_t;
+
 enum class ArenaKind : uint8_t {
   kBreak,   // cut from the program break
   kMapped,  // a mapping, committed step by step
@@ -63,6 +69,10 @@ struct alignas(MEMALLOC_CACHE_LINE) ArenaHeader {
     const uintptr_t table = reinterpret_cast<uintptr_t>(this) - Start();
     const uintptr_t behind = (table + kTableSize) % kGranuleSize;
     return reinterpret_cast<FreeGranules*>(Start() + behind);
+  }
+
+  PurgedPages* Purged(size_t granule) {
+    return reinterpret_cast<PurgedPages*>(Free() + 1) + granule;
   }
 
   size_t CountClean(size_t granule, size_t count) const {

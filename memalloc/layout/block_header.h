@@ -45,9 +45,22 @@ enum class BlockStatus : uint8_t {
 
 // Where a thread heap keeps an owned small block.
 enum class BlockPlace : uint8_t {
-  kCurrent,  // the block its bin is filled from; in no list
+  kCurrent,  // the block its bin is filled from, or being worked on; in no list
   kWaiting,  // was full, has too few free cells to be worth a refill
   kPartial,  // has cells to refill from
+  kIdle,     // the same, and nothing was freed into it since a tick
+  kStirred,  // partial, but was settled and little was freed into it since
+  kSettled,  // was given up after its free pages were looked for
+};
+
+// In which of the central heap's lists an orphan is.
+enum class OrphanList : uint8_t {
+  kNone,
+  kFresh,  // by the tick at which it came, in turn
+  kFresh1,
+  kFresh2,
+  kSettled,  // was looked through for free pages
+  kPurged,   // the same, and some went
 };
 
 // A block's address in granules, 0 for none: a pointer in half the space.
@@ -70,11 +83,16 @@ struct alignas(MEMALLOC_CACHE_LINE) BlockHeader {
   BlockStatus status;
   SizeClass size_class;
   BlockPlace place;
-  bool is_orphan;  // linked in the orphan list; guarded by the central lock
+  OrphanList orphan_list;  // guarded by the central lock
 
   uint16_t granules;  // of the block or free run; in the first and last header
-  uint16_t offset;    // kInside: granules back to the first
-  uint16_t capacity;  // cells that fit
+  union {
+    uint16_t offset = 0;  // kInside: granules back to the first
+    // kSmall: carved cells that are free but in no list, as the page in which
+    // they begin was purged (heap/sparse_block.h).
+    SingleWriter<uint16_t> purged_cells;
+  };
+  uint16_t capacity;              // cells that fit
   SingleWriter<uint16_t> carved;  // so far, from the block's start on
   uint32_t cell_size;             // bytes; of a large block, all of it
 
@@ -104,10 +122,12 @@ struct alignas(MEMALLOC_CACHE_LINE) BlockHeader {
 #endif
   }
 
-  // Of a block that another thread owns these are estimates: the fields may be
-  // read at different moments.
+  // Cells in its list, and those handed out. Of a block that another thread
+  // owns these are estimates: the fields may be read at different moments.
   uint32_t FreeCells() const { return free_base - countdown; }
-  uint32_t UsedCells() const { return carved - FreeCells(); }
+  uint32_t UsedCells() const { return carved - purged_cells - FreeCells(); }
+
+  bool IsOrphan() const { return orphan_list != OrphanList::kNone; }
 
   // Expects `events` frees before the next look.
   void ExpectFrees(uint32_t events) {

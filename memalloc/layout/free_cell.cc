@@ -14,4 +14,10 @@ void DieOfOverwrittenLink(const FreeCell* cell) {
               "write-after-free");
 }
 
+void DieOfInteriorCell(uintptr_t cell) {
+  DieOfMisuse("malloc", reinterpret_cast<const void*>(cell),
+              "not the start of an allocation, but it was freed",
+              "interior-pointer");
+}
+
 }  // namespace memalloc

@@ -46,6 +46,9 @@ MEMALLOC_FAST uintptr_t AddressOf(const FreeCell* cell) {
 // The link in `cell` does not lead to a cell of the same block.
 [[noreturn]] MEMALLOC_COLD void DieOfOverwrittenLink(const FreeCell* cell);
 
+// A cell that free took although none begins there.
+[[noreturn]] MEMALLOC_COLD void DieOfInteriorCell(uintptr_t cell);
+
 // A key from random bits.
 constexpr uintptr_t MakeLinkKey(uint64_t random) {
   return (random >> 16) | (uint64_t{kFreeTag} << kFreeTagShift);

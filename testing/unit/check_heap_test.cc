@@ -176,7 +176,9 @@ TEST(CheckHeap, FindsAListBeyondWhatWasCarved) {
 }
 
 TEST(CheckHeap, FindsABrokenOrphanList) {
-  ExpectFound([](Sound& s) { BlockOfPointer(s.orphan)->is_orphan = false; });
+  ExpectFound([](Sound& s) {
+    BlockOfPointer(s.orphan)->orphan_list = OrphanList::kNone;
+  });
   ExpectFound([](Sound& s) { BlockOfPointer(s.orphan)->orphan_prev = 5; });
 }
 

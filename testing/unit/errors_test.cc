@@ -437,7 +437,7 @@ TEST(OverwrittenLink, SeenByAThreadWithoutAHeap) {
       FreeAll({cells[3], cells[4]});
     });
     EndAndEmpty(worker);
-    ASSERT_TRUE(BlockOfPointer(cells[0])->is_orphan);
+    ASSERT_TRUE(BlockOfPointer(cells[0])->IsOrphan());
     auto* first = CellAt(BlockOfPointer(cells[0])->free_list);
     first->link = 0x4141414141414141;
     ExpectOverwrittenLink(first);

@@ -265,5 +265,56 @@ CORE_TEST(PurgeRaces, ThreadsAndForks) {
   ExpectAllGranulesThere();
 }
 
+// Cells go from thread to thread through slots, and most are freed elsewhere
+// than they were made, while blocks that are left sparse are purged.
+CORE_TEST(PurgeRaces, CellsPassedOnAmongSparseBlocks) {
+  SetOption(Option::kPurgeDelay, 2);
+  struct Cell {
+    size_t size;
+    uint64_t seed;
+  };
+  constexpr size_t kSlots = 20000;
+  static std::atomic<Cell*> slots[kSlots];
+  const auto release = [](Cell* cell) {
+    if (cell == nullptr) return;
+    const size_t rest = cell->size - sizeof(Cell);
+    ASSERT_TRUE(HasPattern(cell + 1, rest, cell->seed));
+    cell->seed = ~cell->seed;
+    Free(cell);
+  };
+  std::vector<std::thread> threads;
+  for (uint64_t t = 0; t < 4; ++t) {
+    threads.emplace_back([t, &release] {
+      std::mt19937_64 random(t);
+      for (uint64_t step = 0; step < 100000; ++step) {
+        const size_t slot = random() % kSlots;
+        Cell* cell = nullptr;
+        // Phases in which the slots become few, so that blocks get sparse.
+        if (random() % 100 < (step / 20000 % 2 == 0 ? 90U : 4U)) {
+          const size_t most = size_t{32} << random() % 10;
+          const size_t size = 32 + random() % most;
+          cell = static_cast<Cell*>(Allocate(size));
+          ASSERT_NE(cell, nullptr);
+          *cell = {size, random()};
+          Fill(cell + 1, size - sizeof(Cell), cell->seed);
+        }
+        release(slots[slot].exchange(cell));
+        if (step % 512 == 0) {
+          fake_os::PassTime(1);
+          PassSlowPath();
+        }
+        if (step % 8192 == 0) g_central_heap.Trim(0);
+        if (step % 4096 == 0) CheckHeap();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CheckHeap();
+  for (std::atomic<Cell*>& slot : slots) release(slot.exchange(nullptr));
+  g_central_heap.Trim(0);
+  g_central_heap.Trim(0);
+  EXPECT_LE(BlocksInUse(), 1U) << "the thread heaps";
+}
+
 }  // namespace
 }  // namespace memalloc

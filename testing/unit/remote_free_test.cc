@@ -298,7 +298,7 @@ CORE_TEST(ChangedHands, AClosedInboxIsNoticed) {
   });
   EndAndEmpty(owner);
   ASSERT_EQ(block->owner.load(), nullptr);
-  ASSERT_TRUE(block->is_orphan);
+  ASSERT_TRUE(block->IsOrphan());
   sender.Do([&] {
     for (size_t i = 20; i < 100; ++i) Free(cells[i]);
     CheckHeap();

@@ -190,7 +190,7 @@ CORE_TEST(Fork, OrphansLoseTheirFreeCellsOnly) {
   Worker other;  // so that there is somebody to be written off
   other.Do([] { Allocate(64); });
   EndAndEmpty(worker);
-  ASSERT_TRUE(BlockOfPointer(kept[30])->is_orphan);
+  ASSERT_TRUE(BlockOfPointer(kept[30])->IsOrphan());
   InForkedChild([&] {
     for (size_t i = 20; i < 40; ++i) Free(kept[i]);
     CheckHeap();
@@ -318,7 +318,7 @@ CORE_TEST(Fork, AnEarlierHandlerLeavesOrphansAlone) {
   Worker other;
   other.Do([] { Allocate(64); });
   EndAndEmpty(worker);
-  ASSERT_TRUE(BlockOfPointer(cells[0])->is_orphan);
+  ASSERT_TRUE(BlockOfPointer(cells[0])->IsOrphan());
   {
     const TornLink torn(CellAt(BlockOfPointer(cells[0])->free_list));
     InForkedChild([] { AllocateMany(64, 3000); });

@@ -90,7 +90,7 @@ CORE_TEST(ThreadExit, PartialBlocksBecomeOrphansAndAreAdopted) {
   EndAndEmpty(worker);
   BlockHeader* block = BlockOfPointer(kept[0]);
   EXPECT_EQ(block->owner.load(), nullptr);
-  EXPECT_TRUE(block->is_orphan);
+  EXPECT_TRUE(block->IsOrphan());
   EXPECT_EQ(block->UsedCells(), 10U) << "the bin's cells went back";
   for (size_t i = 0; i < kept.size(); ++i) Fill(kept[i], kSize, i);
   const uint64_t blocks = BlocksInUse();
@@ -154,11 +154,11 @@ CORE_TEST(ThreadExit, AnOrphanWithAnOwnerIsPassedOver) {
   Worker claimer;
   claimer.Do([&] { Free(kept[0]); });
   ASSERT_NE(block->owner.load(), nullptr);
-  ASSERT_TRUE(block->is_orphan) << "unlinked under the lock only";
+  ASSERT_TRUE(block->IsOrphan()) << "unlinked under the lock only";
   CheckHeap();
   // The list is looked through, the block is not taken.
   EXPECT_NE(BlockOfPointer(Allocate(kSize)), block);
-  EXPECT_FALSE(block->is_orphan);
+  EXPECT_FALSE(block->IsOrphan());
   CheckHeap();
 }
 
@@ -175,7 +175,7 @@ CORE_TEST(ThreadExit, OrphansAreUsedBeforeParkedHeapsAreEmptied) {
   parked.End();
   EndAndEmpty(worker);
   ASSERT_NE(OwnerOf(in_parked), nullptr);
-  ASSERT_TRUE(BlockOfPointer(in_orphan)->is_orphan);
+  ASSERT_TRUE(BlockOfPointer(in_orphan)->IsOrphan());
   TakeFreeGranules();
   const uintptr_t top = fake_os::BreakNow();
   const uint64_t blocks = BlocksInUse();
@@ -304,7 +304,7 @@ CORE_TEST(GoneHeap, FreesIntoBlocksOfEveryKindOfOwner) {
     worker.Do([&] { orphan = AllocateMany(300, 10); });
     EndAndEmpty(worker);
   }
-  ASSERT_TRUE(BlockOfPointer(orphan[0])->is_orphan);
+  ASSERT_TRUE(BlockOfPointer(orphan[0])->IsOrphan());
   const uint64_t blocks = BlocksInUse();
   key.Run([] { Free(Allocate(1)); },
           [&] {

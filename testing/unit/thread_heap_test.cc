@@ -145,13 +145,13 @@ CORE_TEST(Refill, PartialThenOrphanThenNewBlock) {
   }
   BlockHeader* orphan = BlockOfPointer(left);
   ASSERT_EQ(orphan->owner.load(), nullptr);
-  ASSERT_TRUE(orphan->is_orphan);
+  ASSERT_TRUE(orphan->IsOrphan());
   // The class's first block is the orphan: nothing is partial.
   const uint64_t blocks = BlocksInUse();
   void* cell = Allocate(kSize);
   EXPECT_EQ(BlockOfPointer(cell), orphan);
   EXPECT_EQ(orphan->owner.load(), t_heap);
-  EXPECT_FALSE(orphan->is_orphan);
+  EXPECT_FALSE(orphan->IsOrphan());
   EXPECT_EQ(BlocksInUse(), blocks);
   AllocateMany(kSize, cells_per_block - 2);
   // Now a new block; then the orphan becomes partial and is next.
