@@ -40,6 +40,7 @@ BlockHeader* CentralHeap::TakeRun(size_t granules, size_t alignment,
 bool CentralHeap::MakeRoom(Shortage* shortage) {
   const Shortage now = *shortage;
   *shortage = {};
+  shortage->has_trimmed = now.has_trimmed || now.at_hard_limit;
   if (now.parked != nullptr) {
     EmptyThreadHeap(now.parked);
     return true;
@@ -48,7 +49,9 @@ bool CentralHeap::MakeRoom(Shortage* shortage) {
     KeepToSoftLimit(now.above_soft_limit);
     return true;
   }
-  return now.at_hard_limit ? Trim(0) : CallInReserves();
+  if (!now.at_hard_limit) return CallInReserves();
+  // Once: what goes back may be what the next try takes again, for a table.
+  return !now.has_trimmed && Trim(0);
 }
 
 void CentralHeap::GiveRun(BlockHeader* first, size_t granules) {

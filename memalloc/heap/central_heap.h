@@ -126,6 +126,10 @@ class CentralHeap {
   // back. Called where no lock is held, by each thread that passes a slow path;
   // `mine` is its heap if nothing of that is being worked on, null otherwise.
   void LookAtClock(ThreadHeap* mine) MEMALLOC_EXCLUDES(lock_);
+  // Whether the last tick left something to do. A hint.
+  bool purge_goes_on() const {
+    return purge_goes_on_.load(std::memory_order_relaxed);
+  }
   // Ticks so far. Of no order with anything else.
   uint32_t ticks() const { return ticks_.load(std::memory_order_relaxed); }
 
@@ -168,6 +172,7 @@ class CentralHeap {
     ThreadHeap* parked = nullptr;
     size_t above_soft_limit = 0;  // the granules that would lead there
     bool at_hard_limit = false;
+    bool has_trimmed = false;  // for this request
   };
 
   // Takes a run from the free ones. If there is none, a parked heap is taken
@@ -187,6 +192,7 @@ class CentralHeap {
   bool GrowMapping(size_t granules, size_t step) MEMALLOC_REQUIRES(lock_);
   void AbsorbBreak(uintptr_t start, uintptr_t end) MEMALLOC_REQUIRES(lock_);
   void StartArena(uintptr_t arena, ArenaKind kind) MEMALLOC_REQUIRES(lock_);
+  void AdviseGrowth(uintptr_t start, uintptr_t end) MEMALLOC_REQUIRES(lock_);
   void ExtendArena(ArenaHeader* arena, size_t limit) MEMALLOC_REQUIRES(lock_);
 
   // limits.cc
@@ -215,6 +221,7 @@ class CentralHeap {
   class PurgeBatch;
   void Tick(uint64_t now, uint64_t delay, ThreadHeap* mine)
       MEMALLOC_EXCLUDES(lock_);
+  void GoOnPurging() MEMALLOC_EXCLUDES(lock_);
   void PurgeIdle(bool all) MEMALLOC_EXCLUDES(lock_);
   bool PurgeNextBatch() MEMALLOC_NO_THREAD_SAFETY_ANALYSIS;
   void FillBatch(PurgeBatch* batch) MEMALLOC_REQUIRES(lock_);
@@ -264,11 +271,9 @@ class CentralHeap {
   void EmptyIdleHeaps() MEMALLOC_EXCLUDES(lock_);
 
   // huge.cc
-  void LookAtBigBlock(uintptr_t start, size_t bytes);
   ArenaHeader* FitHuge(ArenaHeader* arena, size_t size, size_t alignment,
                        bool zero) MEMALLOC_EXCLUDES(lock_);
-  void AdviseHugeMapping(ArenaHeader* arena, bool zero)
-      MEMALLOC_EXCLUDES(lock_);
+  static void AdviseHugeMapping(ArenaHeader* arena);
   bool GivingBackMayDo(size_t size, size_t alignment) MEMALLOC_EXCLUDES(lock_);
   void CacheOrDrop(ArenaHeader* arena, size_t limit) MEMALLOC_EXCLUDES(lock_);
   bool TrimHugeCache(size_t limit) MEMALLOC_EXCLUDES(lock_);
@@ -306,13 +311,10 @@ class CentralHeap {
   ArenaHeader* arenas_ MEMALLOC_GUARDED_BY(lock_) = nullptr;
   ArenaHeader* huge_ MEMALLOC_GUARDED_BY(lock_) = nullptr;
   HugeCache huge_cache_ MEMALLOC_GUARDED_BY(lock_);
-  // For huge pages: whether the last block of a megabyte or more that was
-  // looked at was filled, and how many were freed (hints, of no order with
-  // anything); the two newest growths, and what the present one is for.
-  std::atomic<bool> big_are_filled_{false};
-  std::atomic<uint32_t> big_frees_{0};
+  // For huge pages: the two newest growths, and what the present one is for.
   Growth growths_[2] MEMALLOC_GUARDED_BY(lock_) = {};
   bool grows_densely_ MEMALLOC_GUARDED_BY(lock_) = false;
+  bool grew_in_huge_pages_ MEMALLOC_GUARDED_BY(lock_) = false;
   bool has_huge_pages_ MEMALLOC_GUARDED_BY(lock_) = false;  // any arena
   // The arena at the top of our part of the break; null before the first
   // growth.
@@ -328,6 +330,7 @@ class CentralHeap {
   // tick. It orders nothing else.
   std::atomic<uint64_t> last_tick_{0};
   std::atomic<uint32_t> ticks_{0};
+  std::atomic<bool> purge_goes_on_{false};  // a hint: a tick left batches
   // Runs that are out: in use for everybody else.
   BlockList purging_ MEMALLOC_GUARDED_BY(lock_);
   // The next arena to look for idle granules in; null when nobody does.

@@ -29,9 +29,7 @@ constexpr size_t kDenseFrom = 2 * kGranulesPerArena;
 // Makes a free run of at least `granules` granules.
 bool CentralHeap::Grow(size_t granules) {
   grows_densely_ = backed_granules_ >= kDenseFrom &&
-                   (granules < kMinBigGranules
-                        ? IsFilled(growths_[1])
-                        : big_are_filled_.load(std::memory_order_relaxed));
+                   granules < kMinBigGranules && IsFilled(growths_[1]);
   const size_t least = GetOption(Option::kTopPad) / kGranuleSize;
   const size_t step = Min(kMaxStep, Max<size_t>(least, backed_granules_ / 8));
   return GrowBreak(granules, step) || GrowBreak(granules, 0) ||
@@ -79,6 +77,7 @@ bool CentralHeap::GrowBreak(size_t granules, size_t step) {
 
 // Adds [start, end), granules of the break that are ours, to the arenas.
 void CentralHeap::AbsorbBreak(uintptr_t start, uintptr_t end) {
+  AdviseGrowth(start, end);
   while (start < end) {
     const uintptr_t arena = ArenaOf(start);
     if (break_arena_ == nullptr || arena != break_arena_->Start()) {
@@ -119,6 +118,7 @@ bool CentralHeap::GrowMapping(size_t granules, size_t step) {
         mapped_arena_ = nullptr;  // it cannot grow past the hole
         return false;
       }
+      AdviseGrowth(end, end + bytes);
       ExtendArena(mapped_arena_, limit + more);
       return true;
     }
@@ -136,6 +136,7 @@ bool CentralHeap::GrowMapping(size_t granules, size_t step) {
     const uintptr_t end = mapped_arena_->Start() + kArenaSize;
     if (rest < end) os::Unmap(rest, end - rest);
   }
+  AdviseGrowth(arena, arena + limit * kGranuleSize);
   StartArena(arena, ArenaKind::kMapped);
   mapped_arena_ = ArenaHeaderAt(arena);
   ExtendArena(mapped_arena_, limit);
@@ -155,15 +156,20 @@ void CentralHeap::StartArena(uintptr_t arena, ArenaKind kind) {
   g_address_map.Set(arena, 1, SlotKind::kArena);
 }
 
+// Before a byte of it is touched, tables of arenas too: the kernel would keep a
+// mapping for what was touched before and one for the rest.
+void CentralHeap::AdviseGrowth(uintptr_t start, uintptr_t end) {
+  grew_in_huge_pages_ =
+      start < end && AdviseNewMemory(start, end - start, grows_densely_);
+  has_huge_pages_ |= grew_in_huge_pages_;
+}
+
 // Makes the granules from the arena's limit up to `limit` free.
 void CentralHeap::ExtendArena(ArenaHeader* arena, size_t limit) {
   const size_t first = arena->limit;
   arena->limit = static_cast<uint16_t>(limit);
   backed_granules_ += limit - first;
-  if (AdviseNewMemory(arena->Start() + first * kGranuleSize,
-                      (limit - first) * kGranuleSize, grows_densely_)) {
-    arena->huge_pages = has_huge_pages_ = true;
-  }
+  arena->huge_pages |= grew_in_huge_pages_;
   growths_[1] = growths_[0];
   growths_[0] = {arena, first, limit - first};
   has_grown_ = true;

@@ -35,7 +35,8 @@ void* CentralHeap::AllocateHuge(size_t size, size_t alignment, bool zero) {
     arena = nullptr;
   }
   const LockHolder holder(lock_);
-  pending_granules_ -= pending;
+  // A fork in between, by a handler of a signal, may have forgotten it.
+  pending_granules_ -= Min<uint64_t>(pending_granules_, pending);
   if (arena == nullptr) return nullptr;
   HugeBlockOf(arena)->status = BlockStatus::kHuge;
   Enlist(arena);
@@ -60,7 +61,7 @@ ArenaHeader* CentralHeap::FitHuge(ArenaHeader* arena, size_t size,
     ArenaHeader* fitted = ResizeHugeMapping(arena, size);
     if (fitted == nullptr) CacheOrDrop(arena, SIZE_MAX);
     arena = fitted;
-    if (arena != nullptr && size > dirty) AdviseHugeMapping(arena, zero);
+    if (arena != nullptr && size > dirty) AdviseHugeMapping(arena);
     if (arena != nullptr && zero) {
       memset(reinterpret_cast<void*>(arena->huge.start), 0, dirty);
     }
@@ -70,24 +71,14 @@ ArenaHeader* CentralHeap::FitHuge(ArenaHeader* arena, size_t size,
   if (arena == nullptr && GivingBackMayDo(size, alignment) && GiveBack()) {
     arena = MakeHugeMapping(size, alignment);
   }
-  if (arena != nullptr) AdviseHugeMapping(arena, zero);
+  if (arena != nullptr) AdviseHugeMapping(arena);
   return arena;
 }
 
-// Learns from a block that is about to become free. Some only: pages that were
-// never touched cost a page fault to read.
-void CentralHeap::LookAtBigBlock(uintptr_t start, size_t bytes) {
-  constexpr uint32_t kOneIn = 8;
-  if (big_frees_.fetch_add(1, std::memory_order_relaxed) % kOneIn != 0) return;
-  big_are_filled_.store(LooksFilled(start, bytes), std::memory_order_relaxed);
-}
-
 // For a mapping that is new, or has grown.
-void CentralHeap::AdviseHugeMapping(ArenaHeader* arena, bool zero) {
-  const bool is_dense =
-      !zero && big_are_filled_.load(std::memory_order_relaxed);
+void CentralHeap::AdviseHugeMapping(ArenaHeader* arena) {
   const uintptr_t end = arena->huge.start + arena->huge.mapped;
-  AdviseNewMemory(arena->Start(), end - arena->Start(), is_dense);
+  AdviseNewMemory(arena->Start(), end - arena->Start(), /*is_dense=*/false);
 }
 
 // Whether there may be room for `size` bytes, and as many as the alignment may
@@ -116,14 +107,14 @@ size_t CentralHeap::HugeCacheLimit() {
   const size_t least = GetOption(Option::kHugeCache);
   if (least == 0) return 0;
   const size_t used = UsedHugeBytes();
-  const size_t kept = Min(2 * used, huge_peak_ + huge_peak_ / 4 - used);
+  const size_t most = Max<size_t>(used, huge_peak_ + huge_peak_ / 4);
+  const size_t kept = Min(2 * used, most - used);
   const size_t limit = Max<size_t>(least, kept);
   return limit - Min(limit, huge_spare_);
 }
 
 void CentralHeap::FreeHuge(BlockHeader* block) {
   ArenaHeader* arena = ArenaHeaderOf(block);
-  LookAtBigBlock(arena->huge.start, arena->huge.bytes);
   block->status = BlockStatus::kFree;
   size_t limit;
   {
@@ -181,7 +172,8 @@ void* CentralHeap::ResizeHuge(BlockHeader* block, size_t size) {
     HugeBlockOf(arena)->status = BlockStatus::kHuge;
   }
   const LockHolder holder(lock_);
-  pending_granules_ -= pending;
+  // A fork in between, by a handler of a signal, may have forgotten it.
+  pending_granules_ -= Min<uint64_t>(pending_granules_, pending);
   Enlist(arena);
   return resized == nullptr ? nullptr
                             : reinterpret_cast<void*>(arena->huge.start);

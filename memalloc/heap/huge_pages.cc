@@ -9,9 +9,6 @@
 namespace memalloc {
 namespace {
 
-// Words of a block that are looked at, in pages far from each other.
-constexpr size_t kProbes = 8;
-
 // Bytes of a block that may have been touched, of all that it spans.
 size_t TouchedBytes(const BlockHeader* block, size_t granules) {
   switch (block->status) {
@@ -43,17 +40,6 @@ bool IsFilled(const Growth& growth) {
     granule += granules;
   }
   return touched >= growth.granules * kGranuleSize / 8 * 7;
-}
-
-bool LooksFilled(uintptr_t start, size_t bytes) {
-  const size_t part = RoundDown(bytes / kProbes, os::PageSize());
-  for (size_t i = 0; i < kProbes; ++i) {
-    const uintptr_t middle = RoundDown(part / 2, os::PageSize());
-    const auto* word =
-        reinterpret_cast<const uintptr_t*>(start + i * part + middle);
-    if (*word == 0) return false;
-  }
-  return true;
 }
 
 bool AdviseNewMemory(uintptr_t start, size_t bytes, bool is_dense) {

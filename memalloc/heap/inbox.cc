@@ -42,8 +42,13 @@ bool ThreadHeap::TryOwn(BlockHeader* block, ThreadHeap** owner) {
 }
 
 void ThreadHeap::Free(BlockHeader* block, FreeCell* cell) {
-  if (Magazines::Has(block->size_class) && magazines_.Put(block, cell)) return;
-  Spread(block, cell);
+  if (!Magazines::Has(block->size_class) || !magazines_.Put(block, cell)) {
+    return Spread(block, cell);
+  }
+  // A thread that lives off its magazines passes no other slow path.
+  if (++kept_frees_ % kKeptFreesToLook != 0) return;
+  DrainInbox();
+  PassSlowPath();
 }
 
 void ThreadHeap::Spread(BlockHeader* block, FreeCell* cell) {

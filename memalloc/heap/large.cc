@@ -59,9 +59,6 @@ void* CentralHeap::TryAllocateLarge(size_t size, size_t alignment, bool zero,
 
 void CentralHeap::FreeLarge(BlockHeader* block) {
   const size_t granules = block->granules;
-  if (granules >= kMinBigGranules) {
-    LookAtBigBlock(BlockStart(block), granules * kGranuleSize);
-  }
   const bool purged = PurgesAtOnce() && PurgeBlock(block, granules);
   const LockHolder holder(lock_);
   if (purged) CountPurge(block, granules);
@@ -104,6 +101,7 @@ bool CentralHeap::TakeBehind(BlockHeader* block, size_t more) {
       end == arena->limit || (behind->status == BlockStatus::kFree &&
                               end + behind->granules == arena->limit);
   Shortage shortage;
+  grows_densely_ = false;
   return is_last && arena == break_arena_ && MayGrow(more, &shortage) &&
          os::CurrentBreak() == arena->End() && GrowBreak(more, 0) &&
          end < arena->limit && runs_.TakeAt(behind, more) &&

@@ -82,6 +82,7 @@ bool CentralHeap::PassesSoftLimit(size_t granules) {
   if (limit == 0) return false;
   const uint64_t caused = CausedGranules() + granules;
   if (limit != soft_mark_limit_) soft_mark_ = 0;
+  if (caused <= most) soft_mark_ = 0;
   if (caused <= most || caused <= soft_mark_) return false;
   soft_mark_limit_ = limit;
   soft_mark_ = caused + StepAbove(limit);  // lest other threads do the same

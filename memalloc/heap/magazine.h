@@ -46,7 +46,7 @@ struct MagazineRooms {
       const size_t size =
           CellSize(static_cast<SizeClass>(kFirstMagazineClass + i));
       of[i] = static_cast<uint8_t>(
-          Max<size_t>(1, Min(Magazine::kMaxCells, Magazine::kMaxBytes / size)));
+          Min(Magazine::kMaxCells, Magazine::kMaxBytes / size));
     }
   }
 };

@@ -23,6 +23,9 @@
 namespace memalloc {
 namespace {
 
+// Batches that one thread purges at a tick, 16 MiB each.
+constexpr size_t kBatchesAtOnce = 4;
+
 // Arenas that are looked through each time that the lock is held.
 constexpr size_t kArenasAtOnce = 256;
 
@@ -75,7 +78,7 @@ void CentralHeap::LookAtClock(ThreadHeap* mine) {
   const uint64_t delay = GetOption(Option::kPurgeDelay);
   uint64_t last = last_tick_.load(std::memory_order_relaxed);
   const uint64_t now = os::NowMilliseconds();
-  if (now < last + Max<uint64_t>(1, delay / 2)) return;
+  if (now < last + Max<uint64_t>(1, delay / 2)) return GoOnPurging();
   // A thread that forks holds the locks of others.
   if (IsNever(delay) || HoldsAllForFork()) return;
   if (!last_tick_.compare_exchange_strong(last, now,
@@ -83,6 +86,15 @@ void CentralHeap::LookAtClock(ThreadHeap* mine) {
     return;
   }
   Tick(now, delay, mine);
+}
+
+// What a tick left to do, a batch at a time.
+void CentralHeap::GoOnPurging() {
+  if (!purge_goes_on_.load(std::memory_order_relaxed) || HoldsAllForFork() ||
+      !purge_goes_on_.exchange(false, std::memory_order_relaxed)) {
+    return;
+  }
+  if (PurgeNextBatch()) purge_goes_on_.store(true, std::memory_order_relaxed);
 }
 
 void CentralHeap::Tick(uint64_t now, uint64_t delay, ThreadHeap* mine) {
@@ -118,8 +130,11 @@ void CentralHeap::PurgeIdle(bool all) {
     }
     purge_cursor_ = arenas_;
   }
-  while (PurgeNextBatch()) {
+  // Not all at one thread's expense: who looks at the clock next goes on.
+  for (size_t i = 0; i < kBatchesAtOnce || all; ++i) {
+    if (!PurgeNextBatch()) return;
   }
+  purge_goes_on_.store(true, std::memory_order_relaxed);
 }
 
 // False when all arenas are looked through.

@@ -185,6 +185,7 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   // so many other refills.
   static constexpr uint32_t kRefillsToLook = 64;
   static constexpr size_t kLargeFreesToLook = 64;  // granules
+  static constexpr uint32_t kKeptFreesToLook = 64;
 
   // release.cc
   bool ReleaseEmptyCurrent(SizeClass size_class);
@@ -245,6 +246,7 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   uint64_t kept_classes_[(kNumSizeClasses + 63) / 64] = {};
 
   uint32_t refills_to_look_ = kRefillsToLook;
+  uint32_t kept_frees_ = 0;
   size_t large_granules_freed_ = 0;
   uint32_t seen_ticks_ = 0;
   bool is_settling_ = false;  // has idle blocks that it has yet to look through

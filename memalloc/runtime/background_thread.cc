@@ -44,7 +44,9 @@ void* Run(void* argument) {
       static_cast<uint32_t>(reinterpret_cast<uintptr_t>(argument));
   while (g_generation.load(std::memory_order_acquire) == mine) {
     const uint64_t interval = GetOption(Option::kPurgeDelay) / 2 + kClockLag;
-    os::WaitWhile(g_generation, mine, Min(kMaxWait, Max(kMinWait, interval)));
+    const bool goes_on = g_central_heap.purge_goes_on();
+    os::WaitWhile(g_generation, mine,
+                  goes_on ? kMinWait : Min(kMaxWait, Max(kMinWait, interval)));
     g_central_heap.LookAtClock(/*mine=*/nullptr);
   }
   return nullptr;
@@ -97,6 +99,7 @@ int StartBackgroundThread() {
 
 void StopBackgroundThread() {
   if (HoldsAllForFork()) return;
+  const int saved_errno = errno;
   pthread_t thread;
   {
     const LockHolder holder(g_lock);
@@ -107,6 +110,7 @@ void StopBackgroundThread() {
   }
   os::WakeAll(g_generation);
   pthread_join(thread, nullptr);
+  errno = saved_errno;
 }
 
 void StartWantedBackgroundThread() {
@@ -126,6 +130,7 @@ void AfterForkOfBackgroundThread(bool in_child)
   if (!in_child) return g_lock.Release();
   g_lock.ReinitialiseInChild();
   g_is_running = false;
+  g_was_wanted.store(false, std::memory_order_relaxed);
 }
 
 }  // namespace memalloc

@@ -60,49 +60,17 @@ CORE_TEST(HugePages, AreNotForGrowthThatIsUsedSparsely) {
   EXPECT_EQ(BytesAdvisedHuge(), 0U);
 }
 
-// Frees blocks of which the first `filled` bytes are not zero.
-void FreeBlocks(size_t size, size_t filled) {
-  for (int i = 0; i < 8; ++i) {  // one in eight is looked at
-    void* block = Allocate(size);
-    Fill(block, filled, 1);
-    Free(block);
-  }
-}
-
-CORE_TEST(HugePages, AreNotForBlocksAfterSparseOnes) {
+// Nothing is known of these, filled or not.
+CORE_TEST(HugePages, AreNotForLargerBlocks) {
   std::vector<void*> blocks;
   for (int i = 0; i < 20; ++i) {
-    FreeBlocks(5 * kMiB, 100);
-    FreeBlocks(40 * kMiB, 20 * kMiB);
-    blocks.push_back(Allocate(5 * kMiB));
-    blocks.push_back(Allocate(20 * kMiB));
+    for (const size_t size : {5 * kMiB, 20 * kMiB}) {
+      blocks.push_back(Allocate(size));
+      Fill(blocks.back(), size, 1);
+    }
   }
-  EXPECT_EQ(BytesAdvisedHuge(), 0U);
   FreeAll(blocks);
-}
-
-CORE_TEST(HugePages, AreForBlocksAfterFilledOnes) {
-  std::vector<void*> blocks = AllocateMany(20 * kMiB, 3);
-  EXPECT_EQ(BytesAdvisedHuge(), 0U);
-  FreeBlocks(10 * kMiB, 10 * kMiB);
-  blocks.push_back(Allocate(30 * kMiB));
-  EXPECT_GE(BytesAdvisedHuge(), 20 * kMiB);
-  EXPECT_LE(BytesAdvisedHuge(), 31 * kMiB);
-  FreeAll(blocks);
-}
-
-CORE_TEST(HugePages, AreForTheGrowthForBlocksAfterFilledOnes) {
-  std::vector<void*> blocks = AllocateMany(5 * kMiB, 10);
-  EXPECT_EQ(BytesAdvisedHuge(), 0U);
-  FreeBlocks(kMiB, kMiB);
-  for (void* block : AllocateMany(5 * kMiB, 10)) blocks.push_back(block);
-  EXPECT_GE(BytesAdvisedHuge(), 30 * kMiB);
-  FreeAll(blocks);
-}
-
-CORE_TEST(HugePages, AreNotForCalloc) {
-  FreeBlocks(10 * kMiB, 10 * kMiB);
-  Free(AllocateZeroed(30 * kMiB));
+  Free(Allocate(50 * kMiB));
   EXPECT_EQ(BytesAdvisedHuge(), 0U);
 }
 
@@ -142,7 +110,6 @@ CORE_TEST(HugePages, CanBeHadAlways) {
 CORE_TEST(HugePages, CanBeHadNever) {
   Want(HugePages::kNever);
   FreeAll(AllocateCells(100 * kMiB, 1000));
-  FreeBlocks(10 * kMiB, 10 * kMiB);
   Free(Allocate(60 * kMiB));
   EXPECT_EQ(BytesAdvisedHuge(), 0U);
   EXPECT_GE(BytesAdvisedSmall(), 100 * kMiB + 60 * kMiB);

@@ -115,6 +115,22 @@ CORE_TEST(HardLimit, ALowerOneCountsAtOnce) {
   EXPECT_EQ(Allocate(5 * kMiB), nullptr);
 }
 
+// Where the limit leaves room for a request but not for an arena's table too.
+TEST(HardLimit, IsReachedFromAnywhere) {
+  for (size_t granules = 240; granules < 275; ++granules) {
+    SCOPED_TRACE(granules);
+    RunInFreshProcess([granules] {
+      fake_os::PlaceBreak(0);
+      SetOption(Option::kHardLimit, granules * kGranuleSize);
+      size_t count = 0;
+      while (Allocate(1000) != nullptr) ++count;
+      EXPECT_GE(count, (granules - 20) * 60);
+      EXPECT_LE(count, granules * 66);
+      CheckHeap();
+    });
+  }
+}
+
 CORE_TEST(HardLimit, FreeMemoryThatIsDirtyIsPurgedForOthers) {
   SetOption(Option::kHardLimit, 32 * kMiB);
   std::vector<void*> blocks = AllocateMany(kMiB, 28);

@@ -12,6 +12,7 @@
 #include "gtest/gtest.h"
 #include "memalloc/heap/allocator.h"
 #include "memalloc/heap/central_heap.h"
+#include "testing/unit/fake_os.h"
 #include "testing/unit/fresh_process.h"
 #include "testing/unit/heap_testing.h"
 
@@ -59,7 +60,7 @@ CORE_TEST(Magazine, HoldsNoMoreThanItsRoom) {
   CheckHeap();
 }
 
-// The largest cells have room for one, small cells have no magazine.
+// The largest cells have no room, small cells have no magazine.
 CORE_TEST(Magazine, IsForMediumCells) {
   EXPECT_FALSE(Magazines::Has(SizeClassOf(1024)));
   EXPECT_TRUE(Magazines::Has(SizeClassOf(1025)));
@@ -68,10 +69,23 @@ CORE_TEST(Magazine, IsForMediumCells) {
   Allocate(kMaxSmallSize);
   ASSERT_EQ(OwnerOf(cells[3]), nullptr);
   Free(cells[3]);
-  EXPECT_EQ(OwnerOf(cells[3]), nullptr);
-  Free(cells[5]);
-  EXPECT_EQ(OwnerOf(cells[5]), t_heap);
-  EXPECT_EQ(Allocate(kMaxSmallSize), cells[3]);
+  EXPECT_EQ(OwnerOf(cells[3]), t_heap);
+}
+
+// A thread that frees and allocates only such cells passes no other slow path.
+CORE_TEST(Magazine, LetsTimePassAndInboxesBeRead) {
+  const std::vector<void*> cells = DetachedBlock();
+  void* idle = Allocate(4 * 1024 * 1024);
+  Allocate(1024 * 1024);
+  Fill(idle, 4 * 1024 * 1024, 1);
+  Free(idle);
+  for (int i = 0; i < 1000; ++i) {
+    Free(cells[1]);
+    ASSERT_EQ(Allocate(kSize), cells[1]);
+    if (i % 100 == 99) fake_os::PassTime(500);
+  }
+  EXPECT_EQ(g_central_heap.Counts().purgeable_bytes, 0U);
+  EXPECT_GE(fake_os::PurgedBytes(), 4U * 1024 * 1024);
 }
 
 CORE_TEST(Magazine, OtherThreadsCellsStayWithWhoFreedThem) {
