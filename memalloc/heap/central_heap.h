@@ -221,6 +221,7 @@ class CentralHeap {
   class PurgeBatch;
   void Tick(uint64_t now, uint64_t delay, ThreadHeap* mine)
       MEMALLOC_EXCLUDES(lock_);
+  void GiveBackCleanEnds() MEMALLOC_EXCLUDES(lock_);
   void GoOnPurging() MEMALLOC_EXCLUDES(lock_);
   void PurgeIdle(bool all) MEMALLOC_EXCLUDES(lock_);
   bool PurgeNextBatch() MEMALLOC_NO_THREAD_SAFETY_ANALYSIS;

@@ -94,7 +94,11 @@ void CentralHeap::GoOnPurging() {
       !purge_goes_on_.exchange(false, std::memory_order_relaxed)) {
     return;
   }
-  if (PurgeNextBatch()) purge_goes_on_.store(true, std::memory_order_relaxed);
+  if (PurgeNextBatch()) {
+    purge_goes_on_.store(true, std::memory_order_relaxed);
+  } else {
+    GiveBackCleanEnds();
+  }
 }
 
 void CentralHeap::Tick(uint64_t now, uint64_t delay, ThreadHeap* mine) {
@@ -104,6 +108,11 @@ void CentralHeap::Tick(uint64_t now, uint64_t delay, ThreadHeap* mine) {
   EmptyIdleHeaps();
   if (mine != nullptr) mine->FollowTicks();
   PurgeIdle(/*all=*/delay == 0);
+  if (!purge_goes_on()) GiveBackCleanEnds();
+}
+
+// Address space without pages, if the heap did not grow since the last time.
+void CentralHeap::GiveBackCleanEnds() {
   const LockHolder holder(lock_);
   if (!has_grown_) {
     const size_t least = GetOption(Option::kTrimThreshold);
@@ -121,8 +130,11 @@ void CentralHeap::PurgeIdle(bool all) {
   {
     const LockHolder holder(lock_);
     if (runs_.purgeable_granules() == 0) return;
-    // Another thread is about it: nothing grows older twice in a tick.
-    if (purge_cursor_ != nullptr && !all) return;
+    // The last tick's work is not done: nothing grows older twice in a tick.
+    if (purge_cursor_ != nullptr && !all) {
+      purge_goes_on_.store(true, std::memory_order_relaxed);
+      return;
+    }
     for (ArenaHeader* arena = arenas_; all && arena != nullptr;
          arena = arena->next) {
       if (!arena->dirty.Any(0, kGranulesPerArena)) continue;

@@ -28,10 +28,11 @@ size_t Purgeable() { return g_central_heap.Counts().purgeable_bytes; }
 
 // Half a delay passes, and a thread looks at the clock. (The very first look
 // of the process makes a tick too: tests begin with Allocate(1) to have it
-// behind them.)
+// behind them.) What it leaves to others is done too.
 void Tick() {
   fake_os::PassTime(kDelay / 2);
   PassSlowPath();
+  while (g_central_heap.purge_goes_on()) PassSlowPath();
   CheckHeap();
 }
 
@@ -192,6 +193,24 @@ CORE_TEST(Purge, ManyHolesGoInBatches) {
   EXPECT_EQ(fake_os::PurgedBytes(), 2000 * kGranuleSize);
   EXPECT_EQ(Purges(), 1000U);
   for (void* block : kept) ASSERT_TRUE(HasPattern(block, 2 * kGranuleSize, 1));
+}
+
+// A tick is not all at one thread's expense.
+CORE_TEST(Purge, MuchIsLeftToOthers) {
+  Allocate(1);
+  const std::vector<void*> blocks = AllocateMany(7 * kMiB, 40);
+  for (void* block : blocks) Fill(block, 7 * kMiB, 1);
+  Allocate(kMiB);
+  FreeAll(blocks);
+  Tick();
+  fake_os::PassTime(kDelay / 2);
+  PassSlowPath();
+  EXPECT_EQ(fake_os::PurgedBytes(), 64 * kMiB);
+  PassSlowPath();
+  EXPECT_EQ(fake_os::PurgedBytes(), 80 * kMiB);
+  while (g_central_heap.purge_goes_on()) PassSlowPath();
+  EXPECT_EQ(fake_os::PurgedBytes(), 280 * kMiB);
+  CheckHeap();
 }
 
 CORE_TEST(Purge, MoreThanABatchInOneRunAndInManyArenas) {
