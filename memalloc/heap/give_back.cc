@@ -165,7 +165,10 @@ void CentralHeap::EndArena(ArenaHeader* arena) {
   backed_granules_ -= arena->kind == ArenaKind::kMapped ? arena->limit : 1;
   --arena_count_;
   ArenaHeader** link = &arenas_;
-  while (*link != arena) link = &(*link)->next;
+  while (*link != arena) {
+    MEMALLOC_CHECK(*link != nullptr, arena);
+    link = &(*link)->next;
+  }
   *link = arena->next;
 }
 

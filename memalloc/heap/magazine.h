@@ -31,7 +31,7 @@ inline constexpr size_t kMagazineClasses =
 // The cells of one class.
 struct Magazine {
   static constexpr size_t kMaxCells = 3;
-  static constexpr size_t kMaxBytes = 32 * 1024;
+  static constexpr size_t kMaxBytes = size_t{32} * 1024;
 
   size_t count = 0;
   FreeCell* cells[kMaxCells] = {};
