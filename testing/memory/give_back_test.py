@@ -9,7 +9,7 @@ thread heap keeps at hand: bins, magazines, and 3 MiB of empty blocks.
 from testing.memory import budget
 
 _BUDGET = 8 * budget.MIB
-_KEPT_BY_SLEEPER = 4 * budget.MIB
+_KEPT_BY_SLEEPER = 8 * budget.MIB
 # Against hanging; how long it took is shown.
 _SECONDS = 20
 
