@@ -7,7 +7,8 @@
 // Order: the lock of the initialisation is held by itself; that of the
 // background thread comes before that of purging, and this before
 // CentralHeap's. While the last is held nothing is acquired, and no system call
-// is made but those that let arenas grow and shrink.
+// is made but those that let arenas grow and shrink, that advise the kernel
+// about huge pages, and that cut what huge blocks have to spare.
 
 #ifndef MEMALLOC_BASE_LOCK_H_
 #define MEMALLOC_BASE_LOCK_H_
