@@ -131,6 +131,31 @@ class BudgetTest(unittest.TestCase):
             cells = "".join(f"{row.get(c, '-'):>18}" for c in columns)
             print(f"  {name:10}{cells}", flush=True)
 
+    def no_larger_than_jemalloc(self, title: str, measure) -> None:
+        """Compares RSS over live data, summed over rounds, with jemalloc's.
+
+        `measure(names)` runs the program on each allocator and returns its
+        figures by name: live, rss, live_sum and rss_sum.
+        """
+        if not installed(["jemalloc"]):
+            self.skip(find("jemalloc")[1])
+        names = [MEMALLOC, "jemalloc"]
+        names += [n for n in peers_for_the_record() if n not in names]
+        runs = measure(names)
+        ratio = {n: f["rss_sum"] / f["live_sum"] for n, f in runs.items()}
+        self.show(
+            title,
+            {
+                name: {
+                    "live at the end": mib(figures["live"]),
+                    "RSS": mib(figures["rss"]),
+                    "RSS / live, mean": f"{ratio[name]:.3f}",
+                }
+                for name, figures in runs.items()
+            },
+        )
+        self.assertLessEqual(ratio[MEMALLOC], ratio["jemalloc"])
+
     def skip(self, reason: str) -> None:
         """Skips this test, with a reason that shows in every kind of log."""
         print(f"SKIPPED {self.id()}: {reason}", flush=True)

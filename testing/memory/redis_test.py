@@ -191,25 +191,11 @@ class RedisTest(budget.BudgetTest):
     def test_rounds(self):
         if not shutil.which("redis-server"):
             self.skip("redis-server: apt-get install redis-server")
-        if not budget.installed(["jemalloc"]):
-            self.skip(budget.find("jemalloc")[1])
         keys = int(os.environ["SERVER_KEYS"])
-        names = [budget.MEMALLOC, "jemalloc"]
-        names += [n for n in budget.peers_for_the_record() if n not in names]
-        runs = self._run(names, keys)
-        ratio = {n: f["rss_sum"] / f["live_sum"] for n, f in runs.items()}
-        self.show(
+        self.no_larger_than_jemalloc(
             f"redis-server, {keys} keys, {_ROUNDS} rounds",
-            {
-                name: {
-                    "live at the end": budget.mib(figures["live"]),
-                    "RSS": budget.mib(figures["rss"]),
-                    "RSS / live, mean": f"{ratio[name]:.3f}",
-                }
-                for name, figures in runs.items()
-            },
+            lambda names: self._run(names, keys),
         )
-        self.assertLessEqual(ratio[budget.MEMALLOC], ratio["jemalloc"])
 
 
 if __name__ == "__main__":

@@ -14,25 +14,11 @@ _ROUNDS = 10
 
 class ServerTest(budget.BudgetTest):
     def test_model(self):
-        if not budget.installed(["jemalloc"]):
-            self.skip(budget.find("jemalloc")[1])
         keys = os.environ["SERVER_KEYS"]
-        names = [budget.MEMALLOC, "jemalloc"]
-        names += [n for n in budget.peers_for_the_record() if n not in names]
-        runs = {name: self.measure(name, keys, _ROUNDS) for name in names}
-        ratio = {n: f["rss_sum"] / f["live_sum"] for n, f in runs.items()}
-        self.show(
+        self.no_larger_than_jemalloc(
             f"A server of {keys} keys, {_ROUNDS} rounds",
-            {
-                name: {
-                    "live at the end": budget.mib(figures["live"]),
-                    "RSS": budget.mib(figures["rss"]),
-                    "RSS / live, mean": f"{ratio[name]:.3f}",
-                }
-                for name, figures in runs.items()
-            },
+            lambda names: {n: self.measure(n, keys, _ROUNDS) for n in names},
         )
-        self.assertLessEqual(ratio[budget.MEMALLOC], ratio["jemalloc"])
 
 
 if __name__ == "__main__":
