@@ -12,7 +12,7 @@ constexpr uint64_t kMiB = uint64_t{1} << 20;
 }  // namespace
 
 // In the order of Option.
-const OptionInfo kOptionInfo[kNumOptions] = {
+constexpr OptionInfo kOptionInfo[kNumOptions] = {
     {"purge_delay", OptionUnit::kMilliseconds, 1000, kMaxDelay},
     {"trim_threshold", OptionUnit::kBytes, 4 * kMiB, kMaxBytes},
     {"top_pad", OptionUnit::kBytes, kMiB, kMaxBytes},
@@ -27,8 +27,11 @@ const OptionInfo kOptionInfo[kNumOptions] = {
 
 // Constant-initialised: an option may be wanted before any constructor ran.
 std::atomic<uint64_t> g_options[kNumOptions] = {
-    {1000}, {4 * kMiB}, {kMiB}, {8 * kMiB}, {64 * kMiB},
-    {1},    {0},        {0},    {0},        {0},
+    {kOptionInfo[0].initial}, {kOptionInfo[1].initial},
+    {kOptionInfo[2].initial}, {kOptionInfo[3].initial},
+    {kOptionInfo[4].initial}, {kOptionInfo[5].initial},
+    {kOptionInfo[6].initial}, {kOptionInfo[7].initial},
+    {kOptionInfo[8].initial}, {kOptionInfo[9].initial},
 };
 
 }  // namespace memalloc

@@ -245,7 +245,6 @@ void* AllocateAligned(size_t size, size_t alignment) {
     // than the alignment.
     return Allocate(RoundUp(Max<size_t>(size, 1), alignment));
   }
-  if (alignment <= kMinAlignment) return Allocate(size);
   return AllocateWhole(size, alignment, /*zero=*/false);
 }
 

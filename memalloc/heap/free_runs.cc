@@ -32,16 +32,14 @@ void FreeRuns::Insert(BlockHeader* first, size_t granules) {
   first->status = last->status = BlockStatus::kFree;
   first->granules = last->granules = static_cast<uint16_t>(granules);
   runs_[granules].PushFront(first);
-  non_empty_[granules / 64] |= uint64_t{1} << granules % 64;
+  non_empty_.Set(granules);
   total_granules_ += granules;
 }
 
 void FreeRuns::Remove(BlockHeader* first) {
   const size_t granules = first->granules;
   runs_[granules].Remove(first);
-  if (runs_[granules].empty()) {
-    non_empty_[granules / 64] &= ~(uint64_t{1} << granules % 64);
-  }
+  if (runs_[granules].empty()) non_empty_.Clear(granules);
   total_granules_ -= granules;
 }
 
@@ -59,17 +57,6 @@ void FreeRuns::DropPurgeable(ArenaHeader* arena, size_t granule, size_t count) {
   free->idle.Clear(granule, count);
 }
 
-size_t FreeRuns::ShortestFrom(size_t granules) const {
-  if (granules >= kGranulesPerArena) return 0;
-  size_t word = granules / 64;
-  uint64_t bits = non_empty_[word] & (~uint64_t{0} << granules % 64);
-  while (bits == 0) {
-    if (++word == kGranulesPerArena / 64) return 0;
-    bits = non_empty_[word];
-  }
-  return word * 64 + static_cast<size_t>(__builtin_ctzll(bits));
-}
-
 BlockHeader* FreeRuns::TakePart(BlockHeader* first, size_t skip,
                                 size_t granules) {
   const size_t length = first->granules;
@@ -85,8 +72,8 @@ BlockHeader* FreeRuns::TakePart(BlockHeader* first, size_t skip,
 }
 
 BlockHeader* FreeRuns::Take(size_t granules, size_t alignment) {
-  for (size_t length = ShortestFrom(granules); length != 0;
-       length = ShortestFrom(length + 1)) {
+  for (size_t length = non_empty_.Next(granules); length < kGranulesPerArena;
+       length = non_empty_.Next(length + 1)) {
     if (alignment <= kGranuleSize) {
       return TakePart(runs_[length].first(), 0, granules);
     }
@@ -101,8 +88,8 @@ BlockHeader* FreeRuns::Take(size_t granules, size_t alignment) {
 
 BlockHeader* FreeRuns::TakeDirty(size_t granules, size_t alignment,
                                  size_t most_clean) {
-  for (size_t length = ShortestFrom(granules); length != 0;
-       length = ShortestFrom(length + 1)) {
+  for (size_t length = non_empty_.Next(granules); length < kGranulesPerArena;
+       length = non_empty_.Next(length + 1)) {
     for (BlockHeader* run = runs_[length].first(); run != nullptr;
          run = BlockList::Next(run)) {
       const ArenaHeader* arena = ArenaHeaderOf(run);

@@ -68,11 +68,8 @@ class FreeRuns {
   void AddPurgeable(ArenaHeader* arena, size_t granule, size_t count);
   void DropPurgeable(ArenaHeader* arena, size_t granule, size_t count);
 
-  // Shortest length >= granules that has a run; 0 if none.
-  size_t ShortestFrom(size_t granules) const;
-
   BlockList runs_[kGranulesPerArena];
-  uint64_t non_empty_[kGranulesPerArena / 64] = {};
+  GranuleBits non_empty_ = {};  // lengths that have a run
   size_t total_granules_ = 0;
   size_t purgeable_granules_ = 0;
 };

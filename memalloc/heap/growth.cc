@@ -21,8 +21,10 @@ namespace {
 // Greatest step of growth beyond the need, in granules.
 constexpr size_t kMaxStep = kGranulesPerArena;
 
-// Granules from which on the heap may grow in huge pages.
+// From so many granules on the heap may grow in huge pages, for blocks of less
+// than a megabyte.
 constexpr size_t kDenseFrom = 2 * kGranulesPerArena;
+constexpr size_t kMinBigGranules = 16;
 
 }  // namespace
 

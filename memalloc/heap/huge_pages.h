@@ -24,8 +24,6 @@
 
 namespace memalloc {
 
-inline constexpr size_t kMinBigGranules = 16;  // a megabyte
-
 // Granules that an arena grew by. No granules for none.
 struct Growth {
   ArenaHeader* arena;

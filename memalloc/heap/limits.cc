@@ -78,12 +78,11 @@ bool CentralHeap::AdmitHuge(size_t granules) {
 // has grown enough since it gave back what it could for that.
 bool CentralHeap::PassesSoftLimit(size_t granules) {
   const uint64_t limit = GetOption(Option::kSoftLimit);
-  const uint64_t most = limit / kGranuleSize;
   if (limit == 0) return false;
   const uint64_t caused = CausedGranules() + granules;
-  if (limit != soft_mark_limit_) soft_mark_ = 0;
-  if (caused <= most) soft_mark_ = 0;
-  if (caused <= most || caused <= soft_mark_) return false;
+  const bool is_below = caused <= limit / kGranuleSize;
+  if (is_below || limit != soft_mark_limit_) soft_mark_ = 0;
+  if (is_below || caused <= soft_mark_) return false;
   soft_mark_limit_ = limit;
   soft_mark_ = caused + StepAbove(limit);  // lest other threads do the same
   return true;

@@ -57,13 +57,13 @@ class Magazines {
   constexpr Magazines() = default;
 
   static constexpr bool Has(SizeClass size_class) {
-    return size_class >= kFirstClass;
+    return size_class >= kFirstMagazineClass;
   }
 
   // Takes out the newest cell of the class; null if there is none. A class that
   // has a magazine only.
   FreeCell* Take(SizeClass size_class) {
-    Magazine& magazine = magazines_[size_class - kFirstClass];
+    Magazine& magazine = magazines_[size_class - kFirstMagazineClass];
     if (magazine.count == 0) return nullptr;
     FreeCell* cell = magazine.cells[--magazine.count];
     const uintptr_t key = BlockOf(AddressOf(cell))->link_key;
@@ -74,7 +74,7 @@ class Magazines {
 
   // Puts a cell of the block in, which has a magazine; false if that is full.
   bool Put(const BlockHeader* block, FreeCell* cell) {
-    const size_t number = block->size_class - kFirstClass;
+    const size_t number = block->size_class - kFirstMagazineClass;
     Magazine& magazine = magazines_[number];
     if (magazine.count == kMagazineRooms.of[number]) return false;
     cell->SetNext(0, block->link_key);
@@ -84,7 +84,7 @@ class Magazines {
 
   // Takes out any cell; null when all is empty.
   FreeCell* TakeAny() {
-    for (unsigned c = kFirstClass; c < kNumSizeClasses; ++c) {
+    for (unsigned c = kFirstMagazineClass; c < kNumSizeClasses; ++c) {
       FreeCell* cell = Take(static_cast<SizeClass>(c));
       if (cell != nullptr) return cell;
     }
@@ -92,8 +92,6 @@ class Magazines {
   }
 
  private:
-  static constexpr SizeClass kFirstClass = kFirstMagazineClass;
-
   Magazine magazines_[kMagazineClasses];
 };
 

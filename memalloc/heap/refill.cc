@@ -75,7 +75,7 @@ bool ThreadHeap::Refill(SizeClass size_class) {
 // The class is in use. A thread that goes on within its blocks looks at the
 // clock here.
 void ThreadHeap::NoteRefill(SizeClass size_class) {
-  idle_classes_[size_class / 64] &= ~(uint64_t{1} << size_class % 64);
+  idle_classes_.Clear(size_class);
   if (--refills_to_look_ > 0) return;
   refills_to_look_ = kRefillsToLook;
   PassSlowPath();

@@ -1,5 +1,5 @@
 // The slow path of free: claims detached blocks, wakes full ones, retires
-// empty ones.
+// empty ones or keeps a few.
 
 #include "memalloc/base/check.h"
 #include "memalloc/base/math.h"
@@ -107,10 +107,9 @@ void ThreadHeap::EmptyMagazine(SizeClass size_class) {
 // goes to sleep keeps them as well.
 void ThreadHeap::KeepEmpty(BlockHeader* block) {
   const SizeClass size_class = block->size_class;
-  const uint64_t bit = uint64_t{1} << size_class % 64;
-  if ((kept_classes_[size_class / 64] & bit) != 0) return;
+  if (kept_classes_.Has(size_class)) return;
   while (kept_granules_ + block->granules > kMaxKeptGranules) DropOldestKept();
-  kept_classes_[size_class / 64] |= bit;
+  kept_classes_.Set(size_class);
   kept_[(oldest_kept_ + kept_count_++) % kMaxKeptGranules] = size_class;
   kept_granules_ += static_cast<uint8_t>(block->granules);
 }
@@ -120,7 +119,7 @@ void ThreadHeap::DropOldestKept() {
   oldest_kept_ = (oldest_kept_ + 1) % kMaxKeptGranules;
   --kept_count_;
   kept_granules_ -= static_cast<uint8_t>(GranulesPerBlock(CellSize(oldest)));
-  kept_classes_[oldest / 64] &= ~(uint64_t{1} << oldest % 64);
+  kept_classes_.Clear(oldest);
   if (bins_[oldest] == &kNoCell) ReleaseEmptyCurrent(oldest);
   ReleaseEmptyPartial(oldest, kPartialsToLookAt);
 }
@@ -174,13 +173,12 @@ void ThreadHeap::FollowTicks() {
 void ThreadHeap::ReleaseIdleBlocks() {
   Flush();
   for (unsigned c = 0; c < kNumSizeClasses; ++c) {
-    const uint64_t bit = uint64_t{1} << c % 64;
-    if ((idle_classes_[c / 64] & bit) != 0) {
+    if (idle_classes_.Has(c)) {
       const auto size_class = static_cast<SizeClass>(c);
       ReleaseEmptyCurrent(size_class);
       ReleaseEmptyPartial(size_class, kPartialsToLookAt);
     }
-    idle_classes_[c / 64] |= bit;
+    idle_classes_.Set(c);
   }
 }
 

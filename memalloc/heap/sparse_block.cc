@@ -2,6 +2,7 @@
 
 #include "memalloc/heap/sparse_block.h"
 
+#include "memalloc/base/bit_set.h"
 #include "memalloc/base/check.h"
 #include "memalloc/base/math.h"
 #include "memalloc/layout/arena.h"
@@ -30,28 +31,11 @@ struct Range {
 };
 
 // A bit for each cell of a block.
-class CellBits {
- public:
-  bool Has(size_t i) const { return (words_[i / 64] >> i % 64 & 1) != 0; }
-  void Set(size_t i) { words_[i / 64] |= uint64_t{1} << i % 64; }
-  void Set(Range cells) {
-    for (size_t i = cells.first; i < cells.end; ++i) Set(i);
-  }
-  void Clear(Range cells) {
-    for (size_t i = cells.first; i < cells.end; ++i) {
-      words_[i / 64] &= ~(uint64_t{1} << i % 64);
-    }
-  }
-  bool HasAll(Range cells) const {
-    for (size_t i = cells.first; i < cells.end; ++i) {
-      if (!Has(i)) return false;
-    }
-    return true;
-  }
+using CellBits = BitSet<kMaxCells>;
 
- private:
-  uint64_t words_[kMaxCells / 64] = {};
-};
+bool HasAll(const CellBits& bits, Range cells) {
+  return bits.Count(cells.first, cells.size()) == cells.size();
+}
 
 // A block's pages, their marks, and the cells in them.
 class BlockPages {
@@ -130,9 +114,11 @@ class BlockPages {
 // has a cell twice.
 void FindFreeCells(const BlockHeader* block, const BlockPages& pages,
                    CellBits* free) {
-  free->Set(Range{block->carved, block->capacity});
+  free->Set(block->carved, block->capacity - block->carved);
   for (size_t page = 0; page < pages.count(); ++page) {
-    if (pages.Has(page)) free->Set(pages.Beginning(page));
+    if (!pages.Has(page)) continue;
+    const Range cells = pages.Beginning(page);
+    free->Set(cells.first, cells.size());
   }
   const uintptr_t start = BlockStart(block);
   for (uintptr_t cell = block->free_list; cell != 0;) {
@@ -173,18 +159,20 @@ void LinkOnly(BlockHeader* block, const BlockPages& pages,
 Purged PurgeFreePages(BlockHeader* block) {
   BlockPages pages(block);
   if (block->purged_cells == 0) pages.ClearAll();
-  CellBits free;
+  CellBits free = {};
   FindFreeCells(block, pages, &free);
   bool goes[kMaxPages];
   bool any = false;
   for (size_t page = 0; page < pages.count(); ++page) {
     goes[page] = pages.IsTouched(page) && !pages.IsZero(page) &&
-                 free.HasAll(pages.Overlapping(page));
+                 HasAll(free, pages.Overlapping(page));
     any |= goes[page];
   }
   if (!any) return {};
   for (size_t page = 0; page < pages.count(); ++page) {
-    if (goes[page] || pages.Has(page)) free.Clear(pages.Beginning(page));
+    if (!goes[page] && !pages.Has(page)) continue;
+    const Range cells = pages.Beginning(page);
+    free.Clear(cells.first, cells.size());
   }
   LinkOnly(block, pages, free);
   Purged purged;
@@ -240,7 +228,7 @@ bool IsPurged(const BlockHeader* block, size_t i) {
 
 void CheckFreeCells(const BlockHeader* block) {
   if (block->purged_cells == 0) return;
-  CellBits free;
+  CellBits free = {};
   FindFreeCells(block, BlockPages(block), &free);
 }
 

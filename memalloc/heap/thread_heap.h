@@ -10,8 +10,9 @@
 //   inbox.cc   cells that go to other threads' blocks, and come from others
 //
 // Invariants:
-//   * A cell in a bin, a batch or an inbox counts as handed out, so that its
-//     block cannot become empty, and cannot be reused, while it is there.
+//   * A cell in a bin, a magazine, a batch or an inbox counts as handed out, so
+//     that its block cannot become empty, and cannot be reused, while it is
+//     there.
 //   * Only the owner touches a block's header, but for `owner` itself.
 //   * A heap's storage is never given back, so that a late sender may look at
 //     it; it may serve another thread by then, which routes what it gets.
@@ -25,6 +26,7 @@
 #include <atomic>
 
 #include "memalloc/base/attributes.h"
+#include "memalloc/base/bit_set.h"
 #include "memalloc/heap/batch.h"
 #include "memalloc/heap/block_list.h"
 #include "memalloc/heap/magazine.h"
@@ -237,21 +239,20 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   bool draining_ = false;
 
   // Classes of which the current block, or the only partial one, became empty
-  // and was kept: a ring, and a bit for each. Some may have used theirs since.
+  // and was kept: a ring, and a set. Some may have used theirs since.
   static constexpr size_t kMaxKeptGranules = 48;
   SizeClass kept_[kMaxKeptGranules] = {};
   uint8_t oldest_kept_ = 0;
   uint8_t kept_count_ = 0;
   uint8_t kept_granules_ = 0;
-  uint64_t kept_classes_[(kNumSizeClasses + 63) / 64] = {};
+  BitSet<kNumSizeClasses> kept_classes_ = {};
 
   uint32_t refills_to_look_ = kRefillsToLook;
   uint32_t kept_frees_ = 0;
   size_t large_granules_freed_ = 0;
   uint32_t seen_ticks_ = 0;
   bool is_settling_ = false;  // has idle blocks that it has yet to look through
-  // A bit for each class that was not refilled since the last tick.
-  uint64_t idle_classes_[(kNumSizeClasses + 63) / 64] = {};
+  BitSet<kNumSizeClasses> idle_classes_ = {};  // not refilled since a tick
 
   // Guarded by the central lock. A thread works on the heap: its own, or one
   // that empties it.

@@ -11,11 +11,14 @@
 
 #include <atomic>
 
+#include "memalloc/base/bit_set.h"
 #include "memalloc/layout/block_header.h"
 #include "memalloc/layout/constants.h"
-#include "memalloc/layout/granule_bits.h"
 
 namespace memalloc {
+
+// A bit for each granule of an arena.
+using GranuleBits = BitSet<kGranulesPerArena>;
 
 // What else is known of an arena's free granules. It stands behind the table,
 // whose first record is full.

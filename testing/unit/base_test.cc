@@ -1,11 +1,14 @@
-// The lowest layer: rounding, logarithms, and lines built without stdio.
+// The lowest layer: rounding, logarithms, sets of numbers, and lines built
+// without stdio.
 
+#include <bitset>
 #include <cinttypes>
 #include <cstdio>
 #include <random>
 #include <string>
 
 #include "gtest/gtest.h"
+#include "memalloc/base/bit_set.h"
 #include "memalloc/base/line_buffer.h"
 #include "memalloc/base/math.h"
 #include "memalloc/base/single_writer.h"
@@ -46,6 +49,44 @@ TEST(Math, Rounding) {
     }
   }
   EXPECT_EQ(RoundUp(UINTPTR_MAX, 4096), 0U) << "wraps, as documented";
+}
+
+// Against the library's own, range by range.
+TEST(BitSet, IsASet) {
+  constexpr size_t kSize = 200;
+  BitSet<kSize> set = {};
+  BitSet<kSize> others = {};
+  std::bitset<kSize> model;
+  for (size_t i = 0; i < kSize; i += 3) others.Set(i);
+  std::mt19937 random(1);
+  for (int round = 0; round < 5000; ++round) {
+    const size_t first = random() % kSize;
+    const size_t count = random() % (kSize - first + 1);
+    size_t before = 0;
+    size_t among_others = 0;
+    for (size_t i = first; i < first + count; ++i) {
+      before += model[i] ? 1 : 0;
+      among_others += i % 3 == 0 ? 1 : 0;
+    }
+    ASSERT_EQ(set.Count(first, count), before);
+    ASSERT_EQ(set.Any(first, count), before != 0);
+    const int what = static_cast<int>(random() % 3);
+    if (what == 0) set.Set(first, count);
+    if (what == 1) {
+      ASSERT_EQ(set.Clear(first, count), before);
+    }
+    if (what == 2) {
+      ASSERT_EQ(set.SetThoseOf(others, first, count), among_others);
+    }
+    for (size_t i = first; i < first + count; ++i) {
+      if (what < 2 || i % 3 == 0) model[i] = what != 1;
+    }
+    size_t next = first;
+    while (next < kSize && !model[next]) ++next;
+    ASSERT_EQ(set.Next(first), next);
+    for (size_t i = 0; i < kSize; ++i) ASSERT_EQ(set.Has(i), model[i]) << i;
+  }
+  EXPECT_EQ(set.Next(kSize), kSize);
 }
 
 TEST(SingleWriter, CountsDownToZero) {
