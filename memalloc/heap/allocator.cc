@@ -188,6 +188,13 @@ MEMALLOC_SLOW void* ReallocateSlow(void* pointer, size_t size) {
   return moved == nullptr && size <= old_size ? pointer : moved;
 }
 
+// What UsableSize could not do by looking at a cell.
+MEMALLOC_SLOW size_t UsableSizeSlow(const void* pointer) {
+  if (pointer == nullptr) return 0;
+  return SizeOf(BlockOfAllocation(reinterpret_cast<uintptr_t>(pointer),
+                                  "malloc_usable_size"));
+}
+
 // Each few megabytes that a thread freed it looks at the clock.
 void NoteLargeFree(size_t granules) {
   if (IsStandIn(t_heap) || t_heap->CountLargeFree(granules)) PassSlowPath();
@@ -266,9 +273,18 @@ void* Reallocate(void* pointer, size_t size) {
 }
 
 size_t UsableSize(const void* pointer) {
-  if (pointer == nullptr) return 0;
-  return SizeOf(BlockOfAllocation(reinterpret_cast<uintptr_t>(pointer),
-                                  "malloc_usable_size"));
+  const auto address = reinterpret_cast<uintptr_t>(pointer);
+  const size_t slot = AddressMap::SlotOf(address);
+  if (MEMALLOC_LIKELY(g_address_map.Get(slot) == SlotKind::kArena)) {
+    // Servers ask for every block they allocate and free: no more than the
+    // header of a cell in the block's first granule is looked at.
+    const BlockHeader* header = HeaderOf(address);
+    if (MEMALLOC_LIKELY(header->status == BlockStatus::kSmall &&
+                        IsLiveCell(address))) {
+      return header->cell_size;
+    }
+  }
+  return UsableSizeSlow(pointer);
 }
 
 bool Owns(const void* pointer) {
