@@ -35,8 +35,8 @@ BlockHeader* BlockOfAllocation(uintptr_t address, const char* call) {
         if (address % kMinAlignment == 0) return block;
         break;
       }
-      const bool whole = block->status == BlockStatus::kLarge ||
-                         block->status == BlockStatus::kHuge;
+      const bool whole =
+          block->IsLargeInUse() || block->status == BlockStatus::kHuge;
       if (whole && address == BlockStart(block)) return block;
       if (!whole) {
         DieOfMisuse(call, pointer, "no allocation stands here (freed before?)",
@@ -113,15 +113,29 @@ bool IsHuge(size_t size) {
          (size > kMaxSmallSize && size >= GetOption(Option::kHugeThreshold));
 }
 
+// A block out of the thread's magazine; null if that has none.
+void* AllocateKeptLarge(size_t size, bool zero) {
+  BlockHeader* block = t_heap->AllocateKeptLarge(GranulesFor(size));
+  if (block == nullptr) return nullptr;
+  auto* start = reinterpret_cast<void*>(BlockStart(block));
+  if (zero) memset(start, 0, size);
+  return start;
+}
+
 // A block for this size alone: above kMaxSmallSize, or at an alignment that no
 // cell has.
 void* AllocateWhole(size_t size, size_t alignment, bool zero) {
   if (size > kMaxRequest) return nullptr;
   // A thread with a heap has read the options when it got that.
   if (MEMALLOC_UNLIKELY(IsStandIn(t_heap))) InitialiseOnce();
-  return IsHuge(size) || alignment > kMaxLargeAlignment
-             ? g_central_heap.AllocateHuge(size, alignment, zero)
-             : g_central_heap.AllocateLarge(size, alignment, zero);
+  if (IsHuge(size) || alignment > kMaxLargeAlignment) {
+    return g_central_heap.AllocateHuge(size, alignment, zero);
+  }
+  if (alignment <= kGranuleSize) {
+    void* kept = AllocateKeptLarge(size, zero);
+    if (kept != nullptr) return kept;
+  }
+  return g_central_heap.AllocateLarge(size, alignment, zero);
 }
 
 // Whether a block of `old_size` bytes may stay for `size`: large enough, and
@@ -195,9 +209,14 @@ MEMALLOC_SLOW size_t UsableSizeSlow(const void* pointer) {
                                   "malloc_usable_size"));
 }
 
-// Each few megabytes that a thread freed it looks at the clock.
-void NoteLargeFree(size_t granules) {
-  if (IsStandIn(t_heap) || t_heap->CountLargeFree(granules)) PassSlowPath();
+void FreeLarge(BlockHeader* block) {
+  ThreadHeap* heap = t_heap;
+  const size_t granules = block->granules;
+  if (IsStandIn(heap) || !heap->KeepLarge(block)) {
+    g_central_heap.FreeLarge(block);
+  }
+  // Each few megabytes that a thread freed it looks at the clock.
+  if (IsStandIn(heap) || heap->CountLargeFree(granules)) PassSlowPath();
 }
 
 }  // namespace
@@ -227,9 +246,7 @@ void FreeAnyPointer(void* pointer, const char* call) noexcept {
     }
     FreeCellOfBlock(block, cell);
   } else if (block->status == BlockStatus::kLarge) {
-    const size_t granules = block->granules;
-    g_central_heap.FreeLarge(block);
-    NoteLargeFree(granules);
+    FreeLarge(block);
   } else {
     g_central_heap.FreeHuge(block);
     PassSlowPath();
@@ -260,10 +277,10 @@ void* Reallocate(void* pointer, size_t size) {
   const size_t slot = AddressMap::SlotOf(address);
   if (MEMALLOC_LIKELY(g_address_map.Get(slot) == SlotKind::kArena)) {
     const BlockHeader* block = BlockOf(address);
-    const bool is_start = block->status == BlockStatus::kSmall
-                              ? IsLiveCell(address)
-                              : block->status == BlockStatus::kLarge &&
-                                    address == BlockStart(block);
+    const bool is_start =
+        block->status == BlockStatus::kSmall
+            ? IsLiveCell(address)
+            : block->IsLargeInUse() && address == BlockStart(block);
     if (MEMALLOC_LIKELY(is_start && FitsWell(size, block->cell_size,
                                              WastedParts(block->status)))) {
       return pointer;

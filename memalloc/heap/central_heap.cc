@@ -205,7 +205,7 @@ CentralCounts CentralHeap::Counts() {
       if (block->status == BlockStatus::kSmall) {
         const uint32_t used = Min<uint32_t>(block->UsedCells(), block->carved);
         counts.live_bytes += uint64_t{used} * block->cell_size;
-      } else if (block->status == BlockStatus::kLarge) {
+      } else if (block->IsLargeInUse()) {
         counts.live_bytes += block->cell_size;
       }
       granule += Max<size_t>(1, block->granules);

@@ -44,6 +44,9 @@ class Batch;
 struct Purged;
 class ThreadHeap;
 
+// Granules that a large block of `size` bytes has.
+size_t GranulesFor(size_t size);
+
 // Where the memory stands; a snapshot under the lock.
 struct CentralCounts {
   uint64_t arenas;
@@ -315,6 +318,7 @@ class CentralHeap {
   // For huge pages: the two newest growths, and what the present one is for.
   Growth growths_[2] MEMALLOC_GUARDED_BY(lock_) = {};
   bool grows_densely_ MEMALLOC_GUARDED_BY(lock_) = false;
+  HugePageTrial trial_ MEMALLOC_GUARDED_BY(lock_);
   bool grew_in_huge_pages_ MEMALLOC_GUARDED_BY(lock_) = false;
   bool has_huge_pages_ MEMALLOC_GUARDED_BY(lock_) = false;  // any arena
   // The arena at the top of our part of the break; null before the first

@@ -44,17 +44,15 @@ void FreeRuns::Remove(BlockHeader* first) {
 }
 
 void FreeRuns::AddPurgeable(ArenaHeader* arena, size_t granule, size_t count) {
-  // Not the page behind the table without need.
-  if (!arena->dirty.Any(granule, count)) return;
   purgeable_granules_ +=
       arena->Free()->purgeable.SetThoseOf(arena->dirty, granule, count);
 }
 
 void FreeRuns::DropPurgeable(ArenaHeader* arena, size_t granule, size_t count) {
-  if (!arena->dirty.Any(granule, count)) return;
   FreeGranules* free = arena->Free();
-  purgeable_granules_ -= free->purgeable.Clear(granule, count);
-  free->idle.Clear(granule, count);
+  purgeable_granules_ -=
+      free->purgeable.ClearThoseOf(arena->dirty, granule, count);
+  free->idle.ClearThoseOf(arena->dirty, granule, count);
 }
 
 BlockHeader* FreeRuns::TakePart(BlockHeader* first, size_t skip,

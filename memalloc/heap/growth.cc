@@ -162,7 +162,8 @@ void CentralHeap::StartArena(uintptr_t arena, ArenaKind kind) {
 // mapping for what was touched before and one for the rest.
 void CentralHeap::AdviseGrowth(uintptr_t start, uintptr_t end) {
   grew_in_huge_pages_ =
-      start < end && AdviseNewMemory(start, end - start, grows_densely_);
+      start < end &&
+      AdviseNewMemory(start, end - start, grows_densely_ ? &trial_ : nullptr);
   has_huge_pages_ |= grew_in_huge_pages_;
 }
 

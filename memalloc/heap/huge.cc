@@ -78,7 +78,7 @@ ArenaHeader* CentralHeap::FitHuge(ArenaHeader* arena, size_t size,
 // For a mapping that is new, or has grown.
 void CentralHeap::AdviseHugeMapping(ArenaHeader* arena) {
   const uintptr_t end = arena->huge.start + arena->huge.mapped;
-  AdviseNewMemory(arena->Start(), end - arena->Start(), /*is_dense=*/false);
+  AdviseNewMemory(arena->Start(), end - arena->Start(), /*trial=*/nullptr);
 }
 
 // Whether there may be room for `size` bytes, and as many as the alignment may

@@ -9,6 +9,15 @@
 namespace memalloc {
 namespace {
 
+// Of x86-64, and of aarch64 with pages of 4 KiB.
+constexpr size_t kHugePageSize = size_t{2} << 20;
+
+// A huge page is cleared in 0.1 to 0.4 ms, its 512 small pages are faulted in
+// in 0.3 to 1.5 ms. One that the host must find memory for takes 3 ms and more.
+constexpr uint64_t kSlowTouch = 1000000;
+
+constexpr unsigned kMaxPause = 63;
+
 // Bytes of a block that may have been touched, of all that it spans.
 size_t TouchedBytes(const BlockHeader* block, size_t granules) {
   switch (block->status) {
@@ -42,7 +51,21 @@ bool IsFilled(const Growth& growth) {
   return touched >= growth.granules * kGranuleSize / 8 * 7;
 }
 
-bool AdviseNewMemory(uintptr_t start, size_t bytes, bool is_dense) {
+bool HugePageTrial::Passes(uintptr_t start, size_t bytes) {
+  if (left_ > 0) {
+    --left_;
+    return false;
+  }
+  const uintptr_t page = RoundUp(start, kHugePageSize);
+  if (page + kHugePageSize > start + bytes) return false;
+  os::AdviseHugePages(page, kHugePageSize);
+  const bool is_slow = os::NanosecondsToTouch(page) > kSlowTouch;
+  pause_ = is_slow ? Min(2 * pause_ + 1, kMaxPause) : 0;
+  left_ = pause_;
+  return !is_slow;
+}
+
+bool AdviseNewMemory(uintptr_t start, size_t bytes, HugePageTrial* trial) {
   switch (static_cast<HugePages>(GetOption(Option::kHugePages))) {
     case HugePages::kNever:
       os::AdviseSmallPages(start, bytes);
@@ -50,7 +73,7 @@ bool AdviseNewMemory(uintptr_t start, size_t bytes, bool is_dense) {
     case HugePages::kAlways:
       break;
     case HugePages::kDefault:
-      if (!is_dense) return false;
+      if (trial == nullptr || !trial->Passes(start, bytes)) return false;
   }
   os::AdviseHugePages(start, bytes);
   return true;

@@ -6,6 +6,10 @@
 // grow by for blocks below a megabyte, once the heap is large, if the growth
 // before the newest was filled (the newest is still being used up).
 //
+// Whether the clearing is cheap is tried out: where the machine is a guest, its
+// host may have no memory behind a huge page yet, and then the first touch
+// takes longer than those of all its small pages.
+//
 // Of larger blocks it is not known. No system call tells it that every sandbox
 // allows, and their pages cannot be read: the program may have protected them.
 //
@@ -35,9 +39,24 @@ struct Growth {
 // the central lock.
 bool IsFilled(const Growth& growth);
 
-// Advises the kernel about memory that is new to the heap, and will be used
-// densely or may not; whether huge pages were asked for. Takes no lock.
-bool AdviseNewMemory(uintptr_t start, size_t bytes, bool is_dense);
+// Finds out now and then what the first touch of a huge page costs. After a
+// slow one the next is tried twice as many growths later. The caller holds the
+// central lock.
+class HugePageTrial {
+ public:
+  // Whether huge pages pay in [start, start + bytes), which was never touched.
+  // Touches the first that lies in it.
+  bool Passes(uintptr_t start, size_t bytes);
+
+ private:
+  unsigned pause_ = 0;  // growths from the last slow trial to the next one
+  unsigned left_ = 0;   // of them
+};
+
+// Advises the kernel about memory that is new to the heap. `trial` is null if
+// it is not known to be used densely. Whether huge pages were asked for. Takes
+// no lock.
+bool AdviseNewMemory(uintptr_t start, size_t bytes, HugePageTrial* trial);
 
 }  // namespace memalloc
 

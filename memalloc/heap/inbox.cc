@@ -195,6 +195,7 @@ void ThreadHeap::Flush() {
   while (FreeCell* cell = magazines_.TakeAny()) {
     Spread(BlockOf(AddressOf(cell)), cell);
   }
+  EmptyLargeMagazine();
   for (OpenBatch& open : open_batches_) Close(open);
   // What comes from now on stays in the inbox, lest it end in an outbox that
   // was emptied already.

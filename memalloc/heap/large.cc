@@ -11,17 +11,18 @@
 namespace memalloc {
 namespace {
 
-size_t GranulesFor(size_t size) {
-  return Max<size_t>(1, RoundUp(size, kGranuleSize) / kGranuleSize);
-}
-
 void DescribeLarge(BlockHeader* block, size_t granules) {
   SetBlockBounds(block, granules);
   block->status = BlockStatus::kLarge;
+  block->place = BlockPlace::kCurrent;
   block->cell_size = static_cast<uint32_t>(granules * kGranuleSize);
 }
 
 }  // namespace
+
+size_t GranulesFor(size_t size) {
+  return Max<size_t>(1, RoundUp(size, kGranuleSize) / kGranuleSize);
+}
 
 void* CentralHeap::AllocateLarge(size_t size, size_t alignment, bool zero) {
   Shortage shortage;

@@ -103,6 +103,15 @@ void ThreadHeap::EmptyMagazine(SizeClass size_class) {
   }
 }
 
+bool ThreadHeap::EmptyLargeMagazine() {
+  bool any = false;
+  while (BlockHeader* block = large_magazine_.TakeAny()) {
+    g_central_heap.FreeLarge(block);
+    any = true;
+  }
+  return any;
+}
+
 // Keeps the block, and so many others as there is room for, since a thread that
 // goes to sleep keeps them as well.
 void ThreadHeap::KeepEmpty(BlockHeader* block) {
@@ -125,7 +134,7 @@ void ThreadHeap::DropOldestKept() {
 }
 
 bool ThreadHeap::ReleaseEmptyBlocks() {
-  bool any = false;
+  bool any = EmptyLargeMagazine();
   Flush();
   for (unsigned c = 0; c < kNumSizeClasses; ++c) {
     const auto size_class = static_cast<SizeClass>(c);

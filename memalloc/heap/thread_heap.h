@@ -27,8 +27,10 @@
 
 #include "memalloc/base/attributes.h"
 #include "memalloc/base/bit_set.h"
+#include "memalloc/base/options.h"
 #include "memalloc/heap/batch.h"
 #include "memalloc/heap/block_list.h"
+#include "memalloc/heap/large_magazine.h"
 #include "memalloc/heap/magazine.h"
 #include "memalloc/layout/block_header.h"
 #include "memalloc/layout/free_cell.h"
@@ -106,6 +108,17 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   // A cell of a class that has a magazine, out of that; null if it is empty.
   void* AllocateKept(SizeClass size_class) {
     return magazines_.Take(size_class);
+  }
+
+  // A large block of so many granules that the thread freed; null if it keeps
+  // none.
+  BlockHeader* AllocateKeptLarge(size_t granules) {
+    return large_magazine_.Take(granules);
+  }
+  // Keeps a large block for the next such request; false if there is no room,
+  // or nothing free is to be kept.
+  bool KeepLarge(BlockHeader* block) {
+    return GetOption(Option::kPurgeDelay) != 0 && large_magazine_.Put(block);
   }
 
   // Adds the batches from `first` to `last` to the inbox. False if its thread
@@ -199,6 +212,7 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   void KeepEmpty(BlockHeader* block);
   void DropOldestKept();
   void EmptyMagazine(SizeClass size_class);
+  bool EmptyLargeMagazine();
   void ReleaseIdleBlocks();
 
   // settle.cc
@@ -234,6 +248,7 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   BlockList partial_[kNumSizeClasses];
   BlockList waiting_[kNumSizeClasses];
   Magazines magazines_;
+  LargeMagazine large_magazine_;
   OpenBatch open_batches_[kOpenBatches];
   Outbox outboxes_[kOutboxes];
   bool draining_ = false;

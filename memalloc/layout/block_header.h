@@ -43,7 +43,8 @@ enum class BlockStatus : uint8_t {
   kArenaTable,  // granule 0: an ArenaHeader
 };
 
-// Where a thread heap keeps an owned small block.
+// Where a thread heap keeps an owned small block, and whether it keeps a large
+// one.
 enum class BlockPlace : uint8_t {
   kCurrent,  // the block its bin is filled from, or being worked on; in no list
   kWaiting,  // was full, has too few free cells to be worth a refill
@@ -51,6 +52,7 @@ enum class BlockPlace : uint8_t {
   kIdle,     // the same, and nothing was freed into it since a tick
   kStirred,  // partial, but was settled and little was freed into it since
   kSettled,  // was given up after its free pages were looked for
+  kKept,     // a large one that is free, in a magazine (heap/large_magazine.h)
 };
 
 // In which of the central heap's lists an orphan is.
@@ -82,7 +84,7 @@ struct alignas(MEMALLOC_CACHE_LINE) BlockHeader {
 
   BlockStatus status;
   SizeClass size_class;
-  BlockPlace place;
+  SingleWriter<BlockPlace> place;
   OrphanList orphan_list;  // guarded by the central lock
 
   uint16_t granules;  // of the block or free run; in the first and last header
@@ -126,6 +128,11 @@ struct alignas(MEMALLOC_CACHE_LINE) BlockHeader {
   // owns these are estimates: the fields may be read at different moments.
   uint32_t FreeCells() const { return free_base - countdown; }
   uint32_t UsedCells() const { return carved - purged_cells - FreeCells(); }
+
+  // Whether the program has it.
+  bool IsLargeInUse() const {
+    return status == BlockStatus::kLarge && place != BlockPlace::kKept;
+  }
 
   bool IsOrphan() const { return orphan_list != OrphanList::kNone; }
 

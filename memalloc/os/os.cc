@@ -176,6 +176,17 @@ uint64_t NowMilliseconds() {
          static_cast<uint64_t>(now.tv_nsec) / 1000000;
 }
 
+uint64_t NanosecondsToTouch(uintptr_t address) {
+  const ErrnoGuard guard;
+  struct timespec before = {};
+  struct timespec after = {};
+  clock_gettime(CLOCK_MONOTONIC, &before);
+  *reinterpret_cast<volatile char*>(address) = 0;
+  clock_gettime(CLOCK_MONOTONIC, &after);
+  return static_cast<uint64_t>(after.tv_sec - before.tv_sec) * 1000000000 +
+         static_cast<uint64_t>(after.tv_nsec - before.tv_nsec);
+}
+
 void WaitWhile(const std::atomic<uint32_t>& word, uint32_t value,
                uint64_t milliseconds) {
   static_assert(sizeof(word) == sizeof(uint32_t));

@@ -88,6 +88,9 @@ ResidentSize GetResidentSize();
 // Milliseconds of a clock that never goes back; not exact to a few of them.
 uint64_t NowMilliseconds();
 
+// How long the first write to the page at `address` takes. It writes a zero.
+uint64_t NanosecondsToTouch(uintptr_t address);
+
 // Waits while `word` has `value`, but not longer than `milliseconds` and
 // perhaps less, until WakeAll after a change of the word.
 void WaitWhile(const std::atomic<uint32_t>& word, uint32_t value,

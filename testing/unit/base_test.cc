@@ -57,29 +57,40 @@ TEST(BitSet, IsASet) {
   BitSet<kSize> set = {};
   BitSet<kSize> others = {};
   std::bitset<kSize> model;
-  for (size_t i = 0; i < kSize; i += 3) others.Set(i);
+  // Some words in part, some whole, one not at all.
+  const auto is_other = [](size_t i) {
+    return i < 64 ? i % 3 == 0 : i < 128 || i >= 192;
+  };
+  for (size_t i = 0; i < kSize; ++i) {
+    if (is_other(i)) others.Set(i);
+  }
   std::mt19937 random(1);
   for (int round = 0; round < 5000; ++round) {
     const size_t first = random() % kSize;
     const size_t count = random() % (kSize - first + 1);
     size_t before = 0;
     size_t among_others = 0;
+    size_t in_both = 0;
     for (size_t i = first; i < first + count; ++i) {
       before += model[i] ? 1 : 0;
-      among_others += i % 3 == 0 ? 1 : 0;
+      among_others += is_other(i) ? 1 : 0;
+      in_both += model[i] && is_other(i) ? 1 : 0;
     }
     ASSERT_EQ(set.Count(first, count), before);
     ASSERT_EQ(set.Any(first, count), before != 0);
-    const int what = static_cast<int>(random() % 3);
-    if (what == 0) set.Set(first, count);
-    if (what == 1) {
-      ASSERT_EQ(set.Clear(first, count), before);
-    }
-    if (what == 2) {
+    const bool sets = random() % 2 == 0;
+    const bool of_others = random() % 2 == 0;
+    if (of_others && sets) {
       ASSERT_EQ(set.SetThoseOf(others, first, count), among_others);
+    } else if (of_others) {
+      ASSERT_EQ(set.ClearThoseOf(others, first, count), in_both);
+    } else if (sets) {
+      set.Set(first, count);
+    } else {
+      set.Clear(first, count);
     }
     for (size_t i = first; i < first + count; ++i) {
-      if (what < 2 || i % 3 == 0) model[i] = what != 1;
+      if (!of_others || is_other(i)) model[i] = sets;
     }
     size_t next = first;
     while (next < kSize && !model[next]) ++next;

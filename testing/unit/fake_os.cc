@@ -186,6 +186,12 @@ void PassTime(uint64_t milliseconds) {
   state.waiters.notify_all();
 }
 
+void SetTimeToTouch(uint64_t nanoseconds) {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  state.time_to_touch = nanoseconds;
+}
+
 uintptr_t ForeignSbrk(size_t bytes) {
   State& state = TheState();
   const StateLock lock(state.mutex);

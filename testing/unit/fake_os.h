@@ -78,6 +78,8 @@ void EndShortage();
 
 // The clock stands still but for this; whoever waits for it is woken.
 void PassTime(uint64_t milliseconds);
+// How long each touch takes that the core measures from now on.
+void SetTimeToTouch(uint64_t nanoseconds);
 
 // ---- other parts of the program ----
 

@@ -321,6 +321,13 @@ uint64_t NowMilliseconds() {
   return state.now;
 }
 
+uint64_t NanosecondsToTouch(uintptr_t address) {
+  *reinterpret_cast<char*>(address) = 0;
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  return state.time_to_touch;
+}
+
 void WaitWhile(const std::atomic<uint32_t>& word, uint32_t value,
                uint64_t milliseconds) {
   State& state = TheState();

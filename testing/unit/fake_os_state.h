@@ -80,6 +80,7 @@ struct State {
   bool has_failed = false;
   size_t purged_bytes = 0;
   uint64_t now = 1000000;
+  uint64_t time_to_touch = 0;
   // Time passed, or somebody was woken.
   std::condition_variable_any waiters;
   Actions before;
