@@ -211,6 +211,30 @@ void RequireExitsCleanly(int pid) {
   REQUIRE(WEXITSTATUS(status) == 0);
 }
 
+void RequireAborts(const std::function<void()>& run, const std::string& line) {
+  int errors[2];
+  REQUIRE(pipe2(errors, O_CLOEXEC) == 0);
+  const pid_t pid = fork();
+  REQUIRE(pid >= 0);
+  if (pid == 0) {
+    dup2(errors[1], STDERR_FILENO);
+    run();
+    _exit(0);
+  }
+  close(errors[1]);
+  std::string said;
+  char text[512];
+  for (ssize_t n; (n = read(errors[0], text, sizeof(text))) > 0;) {
+    said.append(text, static_cast<size_t>(n));
+  }
+  close(errors[0]);
+  int status = 0;
+  REQUIRE(waitpid(pid, &status, 0) == pid);
+  if (said != line) Note("said: %s", said.c_str());
+  REQUIRE(said == line);
+  REQUIRE(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+}
+
 }  // namespace process
 
 int main(int argc, char** argv) {

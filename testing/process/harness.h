@@ -14,6 +14,7 @@
 #ifndef TESTING_PROCESS_HARNESS_H_
 #define TESTING_PROCESS_HARNESS_H_
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -59,6 +60,9 @@ void Say(const char* text);
 
 // Waits for child `pid`, REQUIREs that it exits with status 0.
 void RequireExitsCleanly(int pid);
+
+// Runs `run` in a forked child, which must abort with `line` alone on stderr.
+void RequireAborts(const std::function<void()>& run, const std::string& line);
 
 }  // namespace process
 
