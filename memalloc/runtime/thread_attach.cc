@@ -36,13 +36,18 @@ constexpr int kRoundsToWait = PTHREAD_DESTRUCTOR_ITERATIONS - 1;
 
 MEMALLOC_TLS int t_rounds_left = kRoundsToWait;
 
-void OnThreadExit(void* heap) {
+// The key's value is not relied on: a library that dlmopen loaded may have
+// overwritten it, as its libc numbers its keys anew and the thread's values are
+// the same.
+void OnThreadExit(void* /*value*/) {
+  ThreadHeap* heap = t_heap;
+  if (IsStandIn(heap)) return;
   if (t_rounds_left > 0) {
     --t_rounds_left;
     if (pthread_setspecific(g_key, heap) == 0) return;
   }
   t_heap = &g_gone_heap;
-  g_central_heap.ReturnThreadHeap(static_cast<ThreadHeap*>(heap));
+  g_central_heap.ReturnThreadHeap(heap);
 }
 
 }  // namespace
