@@ -5,8 +5,15 @@
 // The dynamic linker calls malloc, calloc, realloc and free of the program, and
 // frees with one what it got from the other; it also remembers blocks from
 // before the program's malloc was found.
+//
+// And libraries that do not use the program's malloc: opened with
+// RTLD_DEEPBIND, in a link namespace of their own, or with an allocator of
+// their own. They share the program break with it, and a block that goes to the
+// wrong one is named.
 
 #include <dlfcn.h>
+#include <malloc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,6 +25,8 @@
 #include <thread>
 #include <vector>
 
+#include "testing/contract/allocator_in_charge.h"
+#include "testing/contract/pattern.h"
 #include "testing/process/blocks.h"
 #include "testing/process/harness.h"
 #include "testing/process/plugin.h"
@@ -25,14 +34,16 @@
 namespace process {
 namespace {
 
-// The plug-in is a data file of the test, beside it.
-std::string PluginPath() {
+// Libraries are data files of the test, beside it or below.
+std::string PathOf(const char* library) {
   char self[4096];
   const ssize_t length = readlink("/proc/self/exe", self, sizeof(self));
   REQUIRE(length > 0);
   const std::string path(self, static_cast<size_t>(length));
-  return path.substr(0, path.rfind('/')) + "/plugin.so";
+  return path.substr(0, path.rfind('/') + 1) + library;
 }
+
+std::string PluginPath() { return PathOf("plugin.so"); }
 
 template <typename Function>
 Function Symbol(void* handle, const char* name) {
@@ -41,12 +52,13 @@ Function Symbol(void* handle, const char* name) {
   return reinterpret_cast<Function>(symbol);
 }
 
-void* Open(int mode) {
-  void* handle = dlopen(PluginPath().c_str(), mode);
+void* Opened(void* handle) {
   if (handle == nullptr) Note("%s", dlerror());
   REQUIRE(handle != nullptr);
   return handle;
 }
+
+void* Open(int mode) { return Opened(dlopen(PluginPath().c_str(), mode)); }
 
 void UsePlugin(Plugin* plugin, int number) {
   auto map = plugin->MakeMap(50);
@@ -144,9 +156,7 @@ void PluginLeftOpenIsClosedByExit() {
 // Another link namespace has a libc of its own, whose malloc is its own too and
 // shares the program break with ours.
 void InnerNamespaceHasItsOwnMalloc() {
-  void* handle = dlmopen(LM_ID_NEWLM, PluginPath().c_str(), RTLD_NOW);
-  if (handle == nullptr) Note("%s", dlerror());
-  REQUIRE(handle != nullptr);
+  void* handle = Opened(dlmopen(LM_ID_NEWLM, PluginPath().c_str(), RTLD_NOW));
   auto* plugin = Symbol<MakePlugin>(handle, "make_plugin")();
   for (int i = 0; i < 50; ++i) {
     Exercise(static_cast<uint64_t>(i), 200);
@@ -165,16 +175,144 @@ void InnerNamespaceHasItsOwnMalloc() {
   Exercise(50, 1000);
 }
 
+// Two allocators at work in turns; what each has stays whole and its own.
+void WorkBeside(Allocate allocate, Release release) {
+  struct Theirs {
+    void* block;
+    size_t size;
+    uint64_t seed;
+  };
+  std::vector<Theirs> theirs;
+  std::vector<Block> ours;
+  for (uint64_t i = 0; i < 3000; ++i) {
+    const uint64_t random = contract::Mix(i);
+    const size_t size = 1 + random % (i % 100 == 0 ? kMiB : 3 * kKiB);
+    void* block = allocate(size);
+    REQUIRE(block != nullptr);
+    REQUIRE(!contract::OwnedByMemalloc(block));
+    contract::FillPattern(block, size, i);
+    theirs.push_back({block, size, i});
+    ours.push_back(MakeAnyBlock(random));
+    if (i % 3 == 0) ReleaseBlock(&ours[random % ours.size()]);
+    if (i % 500 == 0) malloc_trim(0);
+  }
+  for (const Theirs& t : theirs) {
+    REQUIRE(contract::FindDamage(t.block, t.size, t.size, t.seed) == t.size);
+    release(t.block);
+  }
+  for (Block& block : ours) ReleaseBlock(&block);
+}
+
+void DeepbindLibraryHasLibcsMalloc() {
+  void* handle = Open(RTLD_NOW | RTLD_DEEPBIND);
+  WorkBeside(Symbol<Allocate>(handle, "allocate"),
+             Symbol<Release>(handle, "release"));
+  // Calls stay within the library, its objects too.
+  std::unique_ptr<Plugin> plugin(Symbol<MakePlugin>(handle, "make_plugin")());
+  REQUIRE(plugin->UseThreadLocal(3) == 3);
+  plugin.reset();
+  REQUIRE(dlclose(handle) == 0);
+  Exercise(60, 500);
+}
+
+void LibraryHasItsOwnMalloc() {
+  void* handle = Opened(dlopen(PathOf("own_malloc.so").c_str(), RTLD_NOW));
+  WorkBeside(Symbol<Allocate>(handle, "own_malloc"),
+             Symbol<Release>(handle, "own_free"));
+  char* copy = Symbol<char* (*)(const char*)>(handle, "copy_by_libc")("text");
+  REQUIRE(contract::OwnedByMemalloc(copy) == contract::kExpectMemalloc);
+  free(copy);
+  REQUIRE(contract::MemallocInCharge() == contract::kExpectMemalloc);
+}
+
+// A memalloc of its own in another namespace, beside the program's malloc. Its
+// libc does not let it move the break. In a child that is not ended by exit:
+// the values of its keys are those of the program's keys of the same number, to
+// glibc, and so the test framework's.
+void InnerNamespaceHasAMemalloc() {
+  const pid_t pid = fork();
+  REQUIRE(pid >= 0);
+  if (pid != 0) return RequireExitsCleanly(pid);
+  const std::string library = PathOf("../../memalloc/memalloc.so");
+  void* handle = Opened(dlmopen(LM_ID_NEWLM, library.c_str(), RTLD_NOW));
+  auto* owns = Symbol<int (*)(const void*)>(handle, "memalloc_owns");
+  auto* allocate = Symbol<Allocate>(handle, "malloc");
+  void* block = allocate(100);
+  REQUIRE(owns(block) == 1);
+  Block ours = MakeAnyBlock(1);
+  REQUIRE(owns(ours.pointer) == 0);
+  ReleaseBlock(&ours);
+  WorkBeside(allocate, Symbol<Release>(handle, "free"));
+  Symbol<Release>(handle, "free")(block);
+  Symbol<int (*)()>(handle, "memalloc_check_heap")();
+  contract::CheckHeap();
+  _exit(0);
+}
+
+// For the same reason a library of another namespace overwrites the values of
+// the program's first key, which is the allocator's.
+void InnerNamespaceSetsItsKey() {
+  void* handle = Opened(dlmopen(LM_ID_NEWLM, PluginPath().c_str(), RTLD_NOW));
+  auto* set_key = Symbol<SetKey>(handle, "set_key");
+  for (uint64_t i = 0; i < 20; ++i) {
+    std::thread([set_key, i] {
+      Exercise(i, 100);
+      int here = 0;
+      set_key(&here);
+      Exercise(i, 100);
+    }).join();
+  }
+}
+
+// Each call that takes a pointer names one that another malloc made. Where the
+// break was moved by that one, the block lies in a gap of our heap.
+void ForeignBlocksAreNamed() {
+  void* deepbind = Open(RTLD_NOW | RTLD_DEEPBIND);
+  void* own = Opened(dlopen(PathOf("own_malloc.so").c_str(), RTLD_NOW));
+  for (size_t size : {size_t{100}, 200 * kKiB, 20 * kMiB}) {
+    for (void* block : {Symbol<Allocate>(deepbind, "allocate")(size),
+                        Symbol<Allocate>(own, "own_malloc")(size)}) {
+      auto check = [block](const char* call, void (*use)(void*)) {
+        char start[100];
+        snprintf(start, sizeof(start), "memalloc: %s(%p): ", call, block);
+        const std::string said = Aborted([block, use] { use(block); });
+        Note("%s", said.c_str());
+        REQUIRE(
+            said == start + std::string("not a pointer from memalloc; see "
+                                        "docs/errors.md#foreign-pointer\n") ||
+            said == start + std::string(
+                                "no allocation stands here (freed before?); "
+                                "see docs/errors.md#no-allocation\n"));
+      };
+      check("free", [](void* b) { free(b); });
+      check("free", [](void* b) { operator delete(b); });
+      check("realloc", [](void* b) { free(realloc(b, 1000)); });
+      check("malloc_usable_size", [](void* b) {
+        if (malloc_usable_size(b) == 1) _exit(1);
+      });
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<Scenario> Scenarios() {
-  return {
+  std::vector<Scenario> scenarios = {
       {"OpenUseAndCloseManyTimes", OpenUseAndCloseManyTimes},
       {"ThreadsUsePluginThreadLocals", ThreadsUsePluginThreadLocals},
       {"ThreadsOpenAndClose", ThreadsOpenAndClose},
       {"PluginLeftOpenIsClosedByExit", PluginLeftOpenIsClosedByExit},
       {"InnerNamespaceHasItsOwnMalloc", InnerNamespaceHasItsOwnMalloc},
+      {"DeepbindLibraryHasLibcsMalloc", DeepbindLibraryHasLibcsMalloc},
+      {"LibraryHasItsOwnMalloc", LibraryHasItsOwnMalloc},
+      {"InnerNamespaceHasAMemalloc", InnerNamespaceHasAMemalloc},
+      {"InnerNamespaceSetsItsKey", InnerNamespaceSetsItsKey},
+      {"ForeignBlocksAreNamed", ForeignBlocksAreNamed},
   };
+  scenarios.back().not_on_libc = "its malloc is the library's as well";
+  scenarios[scenarios.size() - 2].not_on_libc =
+      "the first key is the test framework's there";
+  return scenarios;
 }
 
 }  // namespace process

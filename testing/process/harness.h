@@ -61,8 +61,8 @@ void Say(const char* text);
 // Waits for child `pid`, REQUIREs that it exits with status 0.
 void RequireExitsCleanly(int pid);
 
-// Runs `run` in a forked child, which must abort with `line` alone on stderr.
-void RequireAborts(const std::function<void()>& run, const std::string& line);
+// Runs `run` in a forked child, which must abort; what it says on stderr.
+std::string Aborted(const std::function<void()>& run);
 
 }  // namespace process
 

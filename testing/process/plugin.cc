@@ -6,6 +6,8 @@
 
 #include "testing/process/plugin.h"
 
+#include <pthread.h>
+
 #include <cstdlib>
 #include <cstring>
 #include <stdexcept>
@@ -60,3 +62,16 @@ class PluginImplementation : public Plugin {
 extern "C" Plugin* make_plugin() { return new PluginImplementation; }
 
 extern "C" void free_at_close(void* block) { g_state.blocks.push_back(block); }
+
+extern "C" void* allocate(std::size_t size) { return malloc(size); }
+
+extern "C" void release(void* block) { free(block); }
+
+extern "C" void set_key(void* value) {
+  static const pthread_key_t key = [] {
+    pthread_key_t created;
+    if (pthread_key_create(&created, nullptr) != 0) abort();
+    return created;
+  }();
+  pthread_setspecific(key, value);
+}

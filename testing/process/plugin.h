@@ -30,4 +30,13 @@ using MakePlugin = Plugin* (*)();
 // the block, with free, when it is closed.
 using FreeAtClose = void (*)(void* block);
 
+// What dlsym(handle, "allocate") and dlsym(handle, "release") are: the plug-in
+// calls malloc and free.
+using Allocate = void* (*)(std::size_t size);
+using Release = void (*)(void* block);
+
+// What dlsym(handle, "set_key") is: sets the calling thread's value of a
+// pthread key, the first one that the plug-in's libc makes.
+using SetKey = void (*)(void* value);
+
 #endif  // TESTING_PROCESS_PLUGIN_H_

@@ -26,7 +26,9 @@ def process_test(name, srcs, data = [], deps = [], linkopts = [], size = "large"
             srcs = srcs,
             args = ["--preload=$(rootpath //memalloc:memalloc.so)"] if preload else [],
             copts = NO_BUILTIN,
-            data = data + (["//memalloc:memalloc.so"] if preload else []),
+            data = data + ([
+                "//memalloc:memalloc.so",
+            ] if preload and "//memalloc:memalloc.so" not in data else []),
             linkopts = linkopts,
             malloc = malloc or "@bazel_tools//tools/cpp:malloc",
             tags = tags,

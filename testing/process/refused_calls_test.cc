@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "memalloc/memalloc.h"
@@ -149,16 +150,17 @@ void NothingCanBeHad() {
 
 // The heap grows under its lock; the signal handler wants it to grow, too.
 void ReentryIsNamed() {
-  RequireAborts(
-      [] {
-        g_call_malloc = true;
-        RefuseCalls({__NR_brk, __NR_mmap});
-        for (int i = 0; i < 1000; ++i) {
-          if (malloc(kMiB) == nullptr) break;
-        }
-      },
-      "memalloc: malloc or free was called again by the thread that is inside "
-      "it (from a signal handler?); see docs/errors.md#reentry\n");
+  const std::string said = Aborted([] {
+    g_call_malloc = true;
+    RefuseCalls({__NR_brk, __NR_mmap});
+    for (int i = 0; i < 1000; ++i) {
+      if (malloc(kMiB) == nullptr) break;
+    }
+  });
+  Note("%s", said.c_str());
+  REQUIRE(said ==
+          "memalloc: malloc or free was called again by the thread that is "
+          "inside it (from a signal handler?); see docs/errors.md#reentry\n");
 }
 
 }  // namespace
