@@ -206,6 +206,24 @@ void ForeignCallerBeforeFirstMalloc() {
   ForeignCallerBetweenOurs();
 }
 
+// sbrk takes a signed number: what is larger would lower the break.
+void ImpossibleRequestsLeaveTheBreak() {
+  std::vector<Block> blocks;
+  Grow(&blocks, 1);
+  void* before = sbrk(0);
+  for (size_t size :
+       {SIZE_MAX, SIZE_MAX - 4095, SIZE_MAX - 64 * kKiB, SIZE_MAX - 16 * kMiB,
+        size_t{PTRDIFF_MAX} + 1, size_t{PTRDIFF_MAX}, SIZE_MAX / 4 * 3}) {
+    REQUIRE(malloc(size) == nullptr);
+    REQUIRE(calloc(1, size) == nullptr);
+    REQUIRE(memalign(64, size) == nullptr);
+    REQUIRE(realloc(blocks[0].pointer, size) == nullptr);
+    REQUIRE(sbrk(0) == before);
+  }
+  for (const Block& block : blocks) CheckBlock(block);
+  ReleaseAll(&blocks);
+}
+
 // Grows far beyond what was there when the break was blocked.
 void GrowPastTheGuard() {
   std::vector<Block> blocks;
@@ -249,6 +267,7 @@ std::vector<Scenario> Scenarios() {
       {"TrimStopsAtForeignMemory", TrimStopsAtForeignMemory},
       {"ForeignCallersInOtherThreads", ForeignCallersInOtherThreads},
       {"ForeignCallerBeforeFirstMalloc", ForeignCallerBeforeFirstMalloc},
+      {"ImpossibleRequestsLeaveTheBreak", ImpossibleRequestsLeaveTheBreak},
       {"BreakBlockedFromTheStart", BreakBlockedFromTheStart},
       {"BreakBlockedLaterAndFreedAgain", BreakBlockedLaterAndFreedAgain},
   };

@@ -84,6 +84,34 @@ void LockedMemoryIsStillZeroed() {
   }
 }
 
+// All of the process, what it will map as well: no page can be given back.
+void AllMemoryIsLocked() {
+  if (mlockall(MCL_CURRENT | MCL_FUTURE) != 0) {
+    Skip("RLIMIT_MEMLOCK is too low\n");
+  }
+  for (size_t size :
+       {size_t{100}, size_t{5000}, 200 * kKiB, 2 * kMiB, 12 * kMiB}) {
+    for (int round = 0; round < 3; ++round) {
+      std::vector<void*> blocks(2 * kMiB / size + 2);
+      for (void*& block : blocks) {
+        block = calloc(1, size);
+        REQUIRE(block != nullptr);
+        REQUIRE(contract::FindNonZero(block, size) == size);
+        memset(block, 0xa5, malloc_usable_size(block));
+      }
+      for (void* block : blocks) {
+        errno = EILSEQ;
+        free(block);
+        REQUIRE(errno == EILSEQ);
+      }
+      malloc_trim(0);
+    }
+  }
+  std::thread([] { Exercise(3, 1000); }).join();
+  Exercise(4, 1000);
+  REQUIRE(munlockall() == 0);
+}
+
 size_t MaxMapCount() {
   FILE* file = fopen("/proc/sys/vm/max_map_count", "r");
   size_t count = 0;
@@ -259,11 +287,12 @@ void NoFileDescriptorIsKept() {
 std::vector<Scenario> Scenarios() {
   std::vector<Scenario> scenarios = {
       {"LockedMemoryIsStillZeroed", LockedMemoryIsStillZeroed},
+      {"AllMemoryIsLocked", AllMemoryIsLocked},
       {"NoMappingsLeft", NoMappingsLeft},
       {"FewSystemCallsSuffice", FewSystemCallsSuffice},
       {"NoFileDescriptorIsKept", NoFileDescriptorIsKept},
   };
-  scenarios[2].not_on_libc = "its threads' arenas grow by mprotect";
+  scenarios[3].not_on_libc = "its threads' arenas grow by mprotect";
   return scenarios;
 }
 

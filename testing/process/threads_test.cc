@@ -9,6 +9,7 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <ucontext.h>
@@ -228,14 +229,25 @@ void StackOf16KiBSuffices() {
   }
 }
 
-// How much of a stack is used, measured by what stays untouched of it.
-void StackUseIsSmall() {
-  constexpr size_t kStack = 256 * kKiB;
-  FillForTinyStack();
+// A stack of which it can be told how much was used.
+constexpr size_t kStack = 256 * kKiB;
+
+char* NewStack() {
   auto* stack = static_cast<char*>(mmap(nullptr, kStack, PROT_READ | PROT_WRITE,
                                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   REQUIRE(stack != MAP_FAILED);
-  std::fill_n(stack, kStack, 'u');
+  return std::fill_n(stack, kStack, 'u') - kStack;
+}
+
+size_t UsedOf(const char* stack) {
+  const char* touched =
+      std::find_if(stack, stack + kStack, [](char c) { return c != 'u'; });
+  return static_cast<size_t>(stack + kStack - touched);
+}
+
+void StackUseIsSmall() {
+  FillForTinyStack();
+  char* stack = NewStack();
   pthread_attr_t attributes;
   REQUIRE(pthread_attr_init(&attributes) == 0);
   REQUIRE(pthread_attr_setstack(&attributes, stack, kStack) == 0);
@@ -243,11 +255,33 @@ void StackUseIsSmall() {
   REQUIRE(pthread_create(&thread, &attributes, UseAllocatorOnTinyStack,
                          nullptr) == 0);
   REQUIRE(pthread_join(thread, nullptr) == 0);
-  const char* touched =
-      std::find_if(stack, stack + kStack, [](char c) { return c != 'u'; });
-  const auto used = static_cast<size_t>(stack + kStack - touched);
-  Note("%zu bytes of stack used, with the thread's descriptor and TLS", used);
-  REQUIRE(used < 12 * kKiB);
+  Note("%zu bytes of stack used, with the thread's descriptor and TLS",
+       UsedOf(stack));
+  REQUIRE(UsedOf(stack) < 12 * kKiB);
+}
+
+// A signal that the program sends itself outside of malloc: its handler, on an
+// alternate stack, may allocate.
+void HandlerOnAlternateStack() {
+  // The dynamic linker binds what is called, which takes more stack.
+  FillForTinyStack();
+  UseAllocatorOnTinyStack(nullptr);
+  FillForTinyStack();
+  char* stack = NewStack();
+  const stack_t alternate = {stack, 0, kStack};
+  REQUIRE(sigaltstack(&alternate, nullptr) == 0);
+  struct sigaction action = {};
+  action.sa_flags = SA_ONSTACK;
+  action.sa_handler = [](int) {};
+  REQUIRE(sigaction(SIGUSR1, &action, nullptr) == 0);
+  REQUIRE(raise(SIGUSR1) == 0);
+  const size_t frame_of_signal = UsedOf(stack);
+  action.sa_handler = [](int) { UseAllocatorOnTinyStack(nullptr); };
+  REQUIRE(sigaction(SIGUSR1, &action, nullptr) == 0);
+  REQUIRE(raise(SIGUSR1) == 0);
+  Note("%zu bytes of stack used, above the signal's frame of %zu",
+       UsedOf(stack) - frame_of_signal, frame_of_signal);
+  REQUIRE(UsedOf(stack) < frame_of_signal + 2 * kKiB);
 }
 
 // --- leaving in the middle ----------------------------------------------
@@ -355,15 +389,15 @@ void RunCoroutine() {
 }
 
 void CoroutinesMoveBetweenThreads() {
-  constexpr size_t kStack = 64 * kKiB;
+  constexpr size_t kCoroutineStack = 64 * kKiB;
   std::vector<Coroutine> coroutines(60);
   for (size_t i = 0; i < coroutines.size(); ++i) {
     Coroutine& coroutine = coroutines[i];
     coroutine.number = i;
-    coroutine.stack = malloc(kStack);
+    coroutine.stack = malloc(kCoroutineStack);
     REQUIRE(getcontext(&coroutine.own) == 0);
     coroutine.own.uc_stack.ss_sp = coroutine.stack;
-    coroutine.own.uc_stack.ss_size = kStack;
+    coroutine.own.uc_stack.ss_size = kCoroutineStack;
     makecontext(&coroutine.own, RunCoroutine, 0);
   }
   // One thread at a time, a new one every step.
@@ -394,6 +428,7 @@ std::vector<Scenario> Scenarios() {
       {"MemoryOfDeadThreadsIsReused", MemoryOfDeadThreadsIsReused},
       {"StackOf16KiBSuffices", StackOf16KiBSuffices},
       {"StackUseIsSmall", StackUseIsSmall},
+      {"HandlerOnAlternateStack", HandlerOnAlternateStack},
       {"AllocatorIsNoCancellationPoint", AllocatorIsNoCancellationPoint},
       {"CancelledThreadsLeaveNothingLocked",
        CancelledThreadsLeaveNothingLocked},
