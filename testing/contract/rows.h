@@ -20,6 +20,7 @@ void ResultIsOwnedByWhoIsInCharge(const Entry& entry);
 void ZeroSizeIsUniqueAndFreeable(const Entry& entry);
 void CallocOfZeroIsUniqueAndFreeable(const Entry&);
 void ImpossibleSizeFails(const Entry& entry);
+void EverySizeNearTheEndFails(const Entry&);
 void LibcAlignedNewWrapsAround(const Entry& entry);
 void ImpossibleCountTimesSizeFails(const Entry&);
 void FailureLeavesHeapUsable(const Entry& entry);

@@ -5,10 +5,12 @@
 // SIZE_MAX and around PTRDIFF_MAX, through every entry. Single-threaded.
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 #include <stdlib.h>
 
 #include <cerrno>
 #include <cstdint>
+#include <new>
 #include <set>
 #include <vector>
 
@@ -87,6 +89,33 @@ void ImpossibleSizeFails(const Entry& entry) {
     EXPECT_EQ(outcome.threw_bad_alloc, entry.throws) << size;
     if (outcome.pointer != nullptr) entry.release(outcome.pointer, size);
   }
+}
+
+void EverySizeNearTheEndFails(const Entry&) {
+  // Each constant that is added to a size, and each mask that rounds it, has
+  // its place among these.
+  constexpr size_t kReach = 70000;
+  using Call = void* (*)(size_t size);
+  static void* kept;
+  kept = malloc(100);
+  for (Call call :
+       {Call{[](size_t n) { return malloc(n); }},
+        Call{[](size_t n) { return calloc(1, n); }},
+        Call{[](size_t n) { return realloc(kept, n); }},
+        Call{[](size_t n) { return aligned_alloc(64, n); }},
+        Call{[](size_t n) { return memalign(65536, n); }},
+        Call{[](size_t n) { return pvalloc(n); }},
+        Call{[](size_t n) { return ::operator new(n, std::nothrow); }}}) {
+    for (size_t end : {SIZE_MAX, size_t{PTRDIFF_MAX} + kReach / 2}) {
+      for (size_t k = 0; k < kReach; ++k) {
+        errno = 0;
+        void* block = call(end - k);
+        ASSERT_EQ(block, nullptr) << end << " - " << k;
+        ASSERT_EQ(errno, ENOMEM) << end << " - " << k;
+      }
+    }
+  }
+  free(kept);
 }
 
 void LibcAlignedNewWrapsAround(const Entry& entry) {

@@ -49,6 +49,8 @@ const std::vector<Row>& Table() {
        CallocOfZeroIsUniqueAndFreeable},
       {"ImpossibleSizeFails", "POSIX malloc ERRORS: ENOMEM", kEach,
        ImpossibleSizeFails, aligned_new_wraps},
+      {"EverySizeNearTheEndFails", "POSIX malloc ERRORS: ENOMEM", kOnce,
+       EverySizeNearTheEndFails},
       {"ImpossibleCountTimesSizeFails", "C 7.24.3.2, POSIX reallocarray", kOnce,
        ImpossibleCountTimesSizeFails},
       {"FailureLeavesHeapUsable", "C 7.24.3", kEach, FailureLeavesHeapUsable},
