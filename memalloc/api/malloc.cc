@@ -2,9 +2,10 @@
 // linker takes these and leaves libc's malloc.o out, and the dynamic linker
 // finds these first.
 //
-// The whole set of names stands here, in operator_new.cc and in malloc_info.cc;
-// should one of libc.a's malloc.o be missing, a static link would bring that
-// object in and fail with two mallocs. This file is compiled with
+// The whole set of names stands here, in operator_new.cc, malloc_info.cc and
+// mallopt.cc, which link_unit.h ties to this file; should one of libc.a's
+// malloc.o be missing, a static link would bring that object in and fail with
+// two mallocs. This file is compiled with
 // -fno-builtin-malloc and the like: gcc would turn calloc's body into a call of
 // calloc.
 //
@@ -15,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "memalloc/api/link_unit.h"
 #include "memalloc/base/attributes.h"
 #include "memalloc/base/math.h"
 #include "memalloc/heap/allocator.h"
@@ -23,6 +25,9 @@
 #define MEMALLOC_EXPORT extern "C" __attribute__((visibility("default"), used))
 
 namespace memalloc {
+
+const char g_malloc_is_linked = 1;
+
 namespace {
 
 MEMALLOC_COLD void* FailWith(int error) {

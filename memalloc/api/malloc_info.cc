@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "memalloc/api/link_unit.h"
 #include "memalloc/base/line_buffer.h"
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/observe/summary.h"

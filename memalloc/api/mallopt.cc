@@ -7,6 +7,7 @@
 #include <malloc.h>
 #include <stdint.h>
 
+#include "memalloc/api/link_unit.h"
 #include "memalloc/base/math.h"
 #include "memalloc/base/options.h"
 #include "memalloc/heap/thread_heap.h"

@@ -1,6 +1,7 @@
 // memalloc's own calls, as memalloc.h promises them.
 
 #define MEMALLOC_BUILDING
+#include "memalloc/api/link_unit.h"
 #include "memalloc/heap/allocator.h"
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/memalloc.h"

@@ -9,6 +9,7 @@
 
 #include <new>
 
+#include "memalloc/api/link_unit.h"
 #include "memalloc/base/attributes.h"
 #include "memalloc/base/check.h"
 #include "memalloc/heap/allocator.h"

@@ -13,6 +13,7 @@ that this toolchain cannot link for any program is skipped and says so.
 
 import argparse
 import itertools
+import shutil
 import sys
 import tempfile
 import unittest
@@ -25,6 +26,9 @@ class LinkMatrixTest(linking.LinkTestCase):
     """The test cases are added by add_ways."""
 
     archives = ()
+    one_name = ()
+    c23_library = ""
+    c23_program = ()
 
     def library(self, whole):
         if whole:
@@ -49,6 +53,46 @@ class LinkMatrixTest(linking.LinkTestCase):
         names = symbol_set.symbols(program)
         defined = {name for name, kind in names if kind in kinds}
         self.assertEqual(symbol_set.INTERPOSED - defined, set())
+
+    def test_one_name_is_enough(self):
+        """Whichever name a program uses, it gets all of the allocator.
+
+        libc's malloc.o comes in whole for any of its names, and with it
+        functions that are defined already; or it serves unnoticed.
+        """
+        for name in sorted(symbol_set.INTERPOSED):
+            with self.subTest(name):
+                way = linking.Way(
+                    "gcc", "bfd", "static", link_options=(f"-Wl,-u,{name}",)
+                )
+                plain = ["-Wl,--start-group", *self.archives, "-Wl,--end-group"]
+                program, link_map = self.workshop.link(
+                    way, self.one_name, plain
+                )
+                self.check_libc_malloc_is_absent(program, link_map)
+                self.assertEqual(
+                    linking.run([program]).stdout, "allocated inside libc\n"
+                )
+
+    def check_names_that_libc_lacks(self, linker):
+        """They reach libraries that are loaded later if the link says so."""
+        if shutil.which(f"ld.{linker}") is None:
+            self.skipTest(f"ld.{linker} is not installed")
+        library = self.workshop.shared_library(self.c23_library, "gcc")
+        way = linking.Way("gcc", linker, "pie")
+        export = ("-Wl,--export-dynamic-symbol=free_sized",)
+        offered = symbol_set.offered_by_libraries()
+        for options, expected in (
+            ((), "freed" if "free_sized" in offered else "undefined symbol"),
+            (export, "freed"),
+        ):
+            program, _ = self.workshop.link(
+                way._replace(link_options=options),
+                self.c23_program,
+                self.library(whole=True) + ["-ldl"],
+            )
+            result = linking.run([program, library])
+            self.assertIn(expected, result.stdout)
 
     def check_control(self, linker):
         """A link that has libc's malloc.o must be recognised as one."""
@@ -80,6 +124,11 @@ def add_ways():
 
     for linker in linking.LINKERS:
         add(f"control_{linker}", LinkMatrixTest.check_control, linker)
+        add(
+            f"names_that_libc_lacks_{linker}",
+            LinkMatrixTest.check_names_that_libc_lacks,
+            linker,
+        )
     check = LinkMatrixTest.check_way
     for compiler, linker, mode in itertools.product(
         linking.COMPILERS, linking.LINKERS, linking.MODES
@@ -102,6 +151,9 @@ def main():
     parser.add_argument("--all_names", nargs="+", required=True)
     parser.add_argument("--control", nargs="+", required=True)
     parser.add_argument("--c_program", nargs="+", required=True)
+    parser.add_argument("--one_name", nargs="+", required=True)
+    parser.add_argument("--c23_library", required=True)
+    parser.add_argument("--c23_program", nargs="+", required=True)
     parser.add_argument("--archives", nargs="+", required=True)
     parser.parse_args(namespace=LinkMatrixTest)
     add_ways()

@@ -78,6 +78,16 @@ class Workshop:
             self._objects[key] = target
         return self._objects[key]
 
+    def shared_library(self, source, compiler):
+        """Returns a shared library made of one source."""
+        made = os.path.join(self.folder, "library.so")
+        compiled = self.compile(source, compiler, ["-fPIC"])
+        driver = COMPILERS[compiler][0]
+        result = run([driver, "-shared", compiled, "-o", made])
+        if result.returncode != 0:
+            raise AssertionError(result.stderr)
+        return made
+
     def link(self, way, sources, library):
         """Returns (program, text of the linker's map); or LinkFailure."""
         pie = "-fPIE" if way.mode in ("pie", "static-pie") else "-fno-pie"
