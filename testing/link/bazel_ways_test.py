@@ -4,6 +4,9 @@
 is memalloc's, dynamic and fully static; the same program that names none of
 them runs on libc, which shows that the others are what makes the difference.
 
+In a user's build with a sanitizer memalloc steps aside: the library is empty,
+and the same program runs, on the sanitizer's malloc.
+
 Each argument is PROGRAM=EXPECTED, the program's first words of output. They
 come from BUILD, where which_malloc.c and all_names.cc are linked.
 """

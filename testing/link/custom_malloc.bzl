@@ -9,7 +9,8 @@ _custom_malloc_transition = transition(
     outputs = ["//command_line_option:custom_malloc"],
 )
 
-def _with_custom_malloc_impl(ctx):
+# The implementation of a rule whose attribute `program` has a transition.
+def copy_program(ctx):
     program = ctx.attr.program[0][DefaultInfo]
     executable = ctx.actions.declare_file(ctx.label.name)
     ctx.actions.run_shell(
@@ -25,7 +26,7 @@ def _with_custom_malloc_impl(ctx):
 
 # The program as `bazel build --custom_malloc=<malloc>` links it.
 with_custom_malloc = rule(
-    implementation = _with_custom_malloc_impl,
+    implementation = copy_program,
     attrs = {
         "malloc": attr.string(mandatory = True),
         "program": attr.label(
