@@ -40,6 +40,10 @@ class DocsTest(unittest.TestCase):
         self.assertGreater(len(documents.options(ROOT)), 5)
         self.check(documents.check_options(ROOT))
 
+    def test_tests_of_the_contract(self):
+        self.assertGreater(len(documents.promised_tests(ROOT)), 100)
+        self.check(documents.check_contract(ROOT))
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -21,6 +21,7 @@ USING = Path("docs/using.md")
 SUMMARY = Path("tools/run/summary.cc")
 OPTIONS = Path("memalloc/base/options.cc")
 TUNING = Path("docs/tuning.md")
+CONTRACT = Path("docs/contract.md")
 
 FENCE = re.compile(r"^ *(```|~~~).*?^ *\1 *$", re.DOTALL | re.MULTILINE)
 INLINE_CODE = re.compile(r"`([^`\n]+)`")
@@ -58,6 +59,11 @@ OPTION = re.compile(
     r"\{\"(\w+)\", OptionUnit::k(\w+), ([^,]+), ([^,]+)\},", re.MULTILINE
 )
 CONSTANT = re.compile(r"constexpr uint64_t (\w+) = ([^;]+);")
+# A row of a table of promises, and in it a file and the tests named of it.
+TESTS_OF_FILE = re.compile(r"`([^`]+)`: (\w+(?:, \w+)*)")
+PROMISE = re.compile(
+    r"^\| (.+) \| ((?:(?:; )?`[^`]+`: \w+(?:, \w+)*)+) \|$", re.MULTILINE
+)
 HUGE_PAGES = ("never", "default", "always")
 NAMED_ANCHOR = re.compile(r"docs/errors\.md#([a-z-]+)")
 
@@ -291,4 +297,30 @@ def check_options(root):
         for name in re.findall(r"^\| `(\w+)` \| `MEMALLOC_", text, re.MULTILINE)
         if name not in names
     ]
+    return complaints
+
+
+def promised_tests(root):
+    """(promise, file, test) of each test that contract.md names."""
+    text = read(root, CONTRACT)
+    return [
+        (promise, path, test)
+        for promise, cell in PROMISE.findall(text)
+        for path, tests in TESTS_OF_FILE.findall(cell)
+        for test in tests.split(", ")
+    ]
+
+
+def check_contract(root):
+    """Each promise names tests, in the form that is known, which exist."""
+    complaints = [
+        f"{CONTRACT}: {row}: not understood"
+        for row in re.findall(r"^\| .*", read(root, CONTRACT), re.MULTILINE)
+        if row != "| Promise | Tests |" and not PROMISE.fullmatch(row)
+    ]
+    for _, path, test in promised_tests(root):
+        if not (root / path).exists():
+            complaints.append(f"{CONTRACT}: {path} does not exist")
+        elif not re.search(rf"\b{test}\b", read(root, path)):
+            complaints.append(f"{CONTRACT}: {path} has no {test}")
     return complaints

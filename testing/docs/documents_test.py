@@ -47,6 +47,11 @@ TUNING = """
 ### pages
 ### flag
 """
+CONTRACT = """
+| Promise | Tests |
+|---|---|
+| `malloc` works | `testing/a_test.cc`: Works, Works2; `testing/b.py`: test_works |
+"""
 
 
 class DocumentsTest(unittest.TestCase):
@@ -61,6 +66,9 @@ class DocumentsTest(unittest.TestCase):
         self.write("docs/using.md", USING)
         self.write("memalloc/base/options.cc", OPTIONS)
         self.write("docs/tuning.md", TUNING)
+        self.write("docs/contract.md", CONTRACT)
+        self.write("testing/a_test.cc", "Works(); Works2();")
+        self.write("testing/b.py", "def test_works(self): pass")
         self.write("memalloc/README.md", "`heap/free.cc` `base/options.cc`\n")
 
     def write(self, path, text):
@@ -82,6 +90,7 @@ class DocumentsTest(unittest.TestCase):
             documents.check_messages,
             documents.check_samples,
             documents.check_options,
+            documents.check_contract,
         ):
             self.complaints(check)
 
@@ -160,6 +169,17 @@ class DocumentsTest(unittest.TestCase):
         row = "| `old` | `MEMALLOC_OLD` | 0 | 0 or 1 |\n"
         self.write("docs/tuning.md", TUNING + row)
         self.complaints(documents.check_options, "old is no option")
+
+    def test_promise_whose_test_is_gone(self):
+        self.write("testing/a_test.cc", "Works(); Works20();")
+        self.complaints(documents.check_contract, "a_test.cc has no Works2")
+        self.write("testing/a_test.cc", "Works(); Works2();")
+        (self.root / "testing/b.py").unlink()
+        self.complaints(documents.check_contract, "b.py does not exist")
+
+    def test_promise_without_tests(self):
+        self.write("docs/contract.md", CONTRACT + "| `free` works | no |\n")
+        self.complaints(documents.check_contract, "`free` works")
 
     def test_corruption(self):
         for source in (

@@ -25,6 +25,7 @@
 #include <algorithm>
 #include <atomic>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -264,11 +265,19 @@ size_t OpenFileDescriptors() {
   return count;
 }
 
+// The test may have been started with any; before the first allocation, which
+// must not keep one either.
+void Preinit(int argc, char** argv, char**) {
+  const std::string_view scenario = ScenarioOf(argc, argv);
+  if (scenario == "NoFileDescriptorIsKept") close_range(3, ~0u, 0);
+}
+
+__attribute__((section(".preinit_array"),
+               used)) void (*const g_preinit)(int, char**, char**) = Preinit;
+
 // Descriptors of a program are numbered from the lowest free one: a kept
 // descriptor would also break programs that close all of them.
 void NoFileDescriptorIsKept() {
-  // The test may have been started with any.
-  close_range(3, ~0u, 0);
   const size_t before = OpenFileDescriptors();
   for (uint64_t t = 0; t < 3; ++t) {
     std::thread([t] { UseEverything(t); }).join();
