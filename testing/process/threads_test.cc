@@ -260,6 +260,8 @@ void StackUseIsSmall() {
   REQUIRE(UsedOf(stack) < 12 * kKiB);
 }
 
+void* g_grown[30];
+
 // A signal that the program sends itself outside of malloc: its handler, on an
 // alternate stack, may allocate.
 void HandlerOnAlternateStack() {
@@ -276,12 +278,18 @@ void HandlerOnAlternateStack() {
   REQUIRE(sigaction(SIGUSR1, &action, nullptr) == 0);
   REQUIRE(raise(SIGUSR1) == 0);
   const size_t frame_of_signal = UsedOf(stack);
-  action.sa_handler = [](int) { UseAllocatorOnTinyStack(nullptr); };
+  action.sa_handler = [](int) {
+    UseAllocatorOnTinyStack(nullptr);
+    // More than there was before, so that the heap has to grow.
+    for (void*& block : g_grown) block = malloc(4 * kMiB);
+  };
   REQUIRE(sigaction(SIGUSR1, &action, nullptr) == 0);
   REQUIRE(raise(SIGUSR1) == 0);
   Note("%zu bytes of stack used, above the signal's frame of %zu",
        UsedOf(stack) - frame_of_signal, frame_of_signal);
   REQUIRE(UsedOf(stack) < frame_of_signal + 2 * kKiB);
+  for (void* block : g_grown) REQUIRE(block != nullptr);
+  for (void* block : g_grown) free(block);
 }
 
 // --- leaving in the middle ----------------------------------------------
