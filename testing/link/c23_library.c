@@ -1,4 +1,4 @@
-/* A library that frees by a name of C23, which glibc before 2.43 lacks: a
+/* A library that frees by a name of C23, which glibc 2.36 lacks: a
  * program exports it to libraries that it loads only when told to. Loaded by
  * c23_program.c.
  */

@@ -266,6 +266,30 @@ void BlocksMadeByDestructorsSurvive() {
   for (Block& block : blocks) ReleaseBlock(&block);
 }
 
+// In the fourth round the heap of the thread has been given back, and a thread
+// that begins now gets it.
+void LastDestructorBesideANewThread() {
+  static pthread_key_t key;
+  REQUIRE(pthread_key_create(&key, [](void* value) {
+            const auto round = reinterpret_cast<uintptr_t>(value);
+            if (round < 4) {
+              pthread_setspecific(key, reinterpret_cast<void*>(round + 1));
+              return;
+            }
+            std::thread other([] { Exercise(26, 5000); });
+            Exercise(27, 5000);
+            other.join();
+            ++g_key_calls;
+          }) == 0);
+  for (int i = 0; i < 10; ++i) {
+    std::thread([] {
+      Exercise(28, 100);
+      pthread_setspecific(key, reinterpret_cast<void*>(1));
+    }).join();
+  }
+  REQUIRE(g_key_calls == 10);
+}
+
 }  // namespace
 
 std::vector<Scenario> Scenarios() {
@@ -285,6 +309,7 @@ std::vector<Scenario> Scenarios() {
       {"KeyDestructorsRunFourRounds", KeyDestructorsRunFourRounds},
       {"FirstMallocInKeyDestructor", FirstMallocInKeyDestructor},
       {"BlocksMadeByDestructorsSurvive", BlocksMadeByDestructorsSurvive},
+      {"LastDestructorBesideANewThread", LastDestructorBesideANewThread},
   };
 }
 
