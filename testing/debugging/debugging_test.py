@@ -81,9 +81,9 @@ class GdbTest(DebuggingTestCase):
             with self.subTest(way):
                 said = self.gdb(
                     way,
-                    "print (char *)malloc(8)",
+                    "print (char *)malloc(40)",
                     "print (int)memalloc_owns($1)",
-                    "print (char *)strcpy($1, text)",
+                    "print copy_text($1)",
                     "call (void)free($1)",
                     "print (int)memalloc_check_heap()",
                     "call (void)malloc_stats()",

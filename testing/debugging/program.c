@@ -6,6 +6,7 @@
  *
  * Plain C, one thread. Run by debugging_test.py.
  */
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,12 +18,27 @@ enum { kMiB = 1 << 20 };
 /* Where a debugger finds it, also in a core dump. */
 char* volatile text;
 
+/* What a debugger calls: -Wl,--gc-sections removes functions of no use. */
+int (*volatile check_heap)(void);
+void (*volatile stats)(void);
+
+/* strcpy is not one function, but one for each kind of processor. */
+char* copy_text(char* block);
+char* copy_text(char* block) {
+  char* to = block;
+  for (const char* from = text; (*to = *from) != '\0'; ++from) ++to;
+  return block;
+}
+
 __attribute__((noinline)) void stop_here(void);
 void stop_here(void) { __asm__ volatile(""); }
 
 static int work(void) {
+  check_heap = memalloc_check_heap;
+  stats = malloc_stats;
   text = strdup("a block of the program");
   stop_here();
+  if (text[0] == '\0') return copy_text(text) == NULL;
   for (int i = 0; i < 100; ++i) {
     void* volatile block = malloc(kMiB);
     if (block == NULL) return 1;
