@@ -50,7 +50,7 @@ TUNING = """
 CONTRACT = """
 | Promise | Tests |
 |---|---|
-| `malloc` works | `testing/a_test.cc`: Works, Works2; `testing/b.py`: test_works |
+| it works | `testing/a_test.cc`: Works, Works2; `testing/b.py`: test_works |
 """
 
 
