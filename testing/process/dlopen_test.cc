@@ -249,8 +249,37 @@ void InnerNamespaceHasAMemalloc() {
   _exit(0);
 }
 
-// For the same reason a library of another namespace overwrites the values of
-// the program's first key, which is the allocator's.
+// Opened by a program that does not know it, used by a thread, and closed: it
+// stays, with what runs at the thread's end and around a fork.
+void MemallocIsOpenedAndClosed() {
+  const std::string library = PathOf("../../memalloc/memalloc.so");
+  void* handle = Opened(dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL));
+  auto* allocate = Symbol<Allocate>(handle, "malloc");
+  auto* release = Symbol<Release>(handle, "free");
+  std::atomic<bool> used{false};
+  std::atomic<bool> closed{false};
+  std::thread user([&] {
+    void* block = allocate(100);
+    used = true;
+    while (!closed) sched_yield();
+    release(block);
+  });
+  while (!used) sched_yield();
+  REQUIRE(dlclose(handle) == 0);
+  closed = true;
+  user.join();
+  const pid_t pid = fork();
+  REQUIRE(pid >= 0);
+  if (pid == 0) {
+    release(allocate(100));
+    _exit(0);
+  }
+  RequireExitsCleanly(pid);
+  Exercise(70, 500);
+}
+
+// A library of another namespace overwrites the values of the program's first
+// key, which is the allocator's.
 void InnerNamespaceSetsItsKey() {
   void* handle = Opened(dlmopen(LM_ID_NEWLM, PluginPath().c_str(), RTLD_NOW));
   auto* set_key = Symbol<SetKey>(handle, "set_key");
@@ -306,6 +335,7 @@ std::vector<Scenario> Scenarios() {
       {"DeepbindLibraryHasLibcsMalloc", DeepbindLibraryHasLibcsMalloc},
       {"LibraryHasItsOwnMalloc", LibraryHasItsOwnMalloc},
       {"InnerNamespaceHasAMemalloc", InnerNamespaceHasAMemalloc},
+      {"MemallocIsOpenedAndClosed", MemallocIsOpenedAndClosed},
       {"InnerNamespaceSetsItsKey", InnerNamespaceSetsItsKey},
       {"ForeignBlocksAreNamed", ForeignBlocksAreNamed},
   };
