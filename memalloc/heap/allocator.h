@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "memalloc/base/attributes.h"
+#include "memalloc/heap/lookup.h"
 #include "memalloc/heap/thread_heap.h"
 #include "memalloc/layout/address_map.h"
 #include "memalloc/layout/block_header.h"
@@ -44,21 +45,25 @@ MEMALLOC_FAST void* Allocate(size_t size) {
   return MEMALLOC_LIKELY(cell != nullptr) ? cell : AllocateAnySize(size);
 }
 
+// Frees a cell of the block, unless there is more to be done than that.
+MEMALLOC_FAST void FreeIn(BlockHeader* block, void* pointer) {
+  ThreadHeap* heap = t_heap;
+  if (MEMALLOC_UNLIKELY(!block->IsOwnedBy(heap))) {
+    return FreeOther(pointer, block);
+  }
+  auto* cell = static_cast<FreeCell*>(pointer);
+  if (MEMALLOC_LIKELY(!cell->HasFreeTag())) {
+    return heap->FreeOwn(block, cell);
+  }
+  FreeAnyPointer(pointer, "free");
+}
+
 // Frees what any of the allocating functions returned; null is ignored.
 MEMALLOC_FAST void Free(void* pointer) {
   const auto address = reinterpret_cast<uintptr_t>(pointer);
-  const size_t slot = AddressMap::SlotOf(address);
-  if (MEMALLOC_LIKELY(g_address_map.Get(slot) == SlotKind::kArena)) {
-    auto* block = reinterpret_cast<BlockHeader*>((slot << kArenaShift) +
-                                                 HeaderOffset(address));
-    ThreadHeap* heap = t_heap;
-    if (MEMALLOC_UNLIKELY(!block->IsOwnedBy(heap))) {
-      return FreeOther(pointer, block);
-    }
-    FreeCell* cell = CellAt(address);
-    if (MEMALLOC_LIKELY(!cell->HasFreeTag())) {
-      return heap->FreeOwn(block, cell);
-    }
+  if (MEMALLOC_LIKELY(HasHeader(address))) {
+    const size_t slot = AddressMap::SlotOf(address);
+    return FreeIn(HeaderInTable(slot, address), pointer);
   }
   FreeAnyPointer(pointer, "free");
 }
@@ -72,10 +77,12 @@ void* AllocateZeroed(size_t size);
 void* AllocateAligned(size_t size, size_t alignment);
 
 // Moves or resizes as realloc(3) for a non-null pointer and size > 0. On
-// failure the old block stays as it was.
+// failure the old block stays as it was; a foreign pointer that is not to end
+// the process is a failure.
 void* Reallocate(void* pointer, size_t size);
 
-// Bytes that may be used behind `pointer`; 0 for null.
+// Bytes that may be used behind `pointer`; 0 for null, and for a foreign
+// pointer that is not to end the process.
 size_t UsableSize(const void* pointer);
 
 // Whether `pointer` lies in memory of this allocator.

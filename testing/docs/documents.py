@@ -58,7 +58,11 @@ OPTION = re.compile(
     r"\{\"(\w+)\", OptionUnit::k(\w+), ([^,]+), ([^,]+)\},", re.MULTILINE
 )
 CONSTANT = re.compile(r"constexpr uint64_t (\w+) = ([^;]+);")
-HUGE_PAGES = ("never", "default", "always")
+# The values of options that are words.
+WORDS = {
+    "HugePages": ("never", "default", "always"),
+    "ForeignPointers": ("abort", "warn", "ignore"),
+}
 NAMED_ANCHOR = re.compile(r"docs/errors\.md#([a-z-]+)")
 
 
@@ -230,8 +234,8 @@ def option_text(unit, value):
     """An option's value as memalloc_get_option prints it."""
     if unit == "Milliseconds":
         return f"{value}ms"
-    if unit == "HugePages":
-        return HUGE_PAGES[value]
+    if unit in WORDS:
+        return WORDS[unit][value]
     suffixes = iter(("K", "M", "G", "T"))
     suffix = ""
     while unit == "Bytes" and value and value % 1024 == 0 and suffix != "T":
@@ -241,8 +245,8 @@ def option_text(unit, value):
 
 
 def option_range(unit, most):
-    if unit == "HugePages":
-        return ", ".join(HUGE_PAGES)
+    if unit in WORDS:
+        return ", ".join(WORDS[unit])
     if unit == "Flag":
         return "0 or 1"
     return f"{option_text(unit, 0)} to {option_text(unit, most)}"
