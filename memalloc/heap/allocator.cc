@@ -8,7 +8,7 @@
 #include "memalloc/base/math.h"
 #include "memalloc/base/options.h"
 #include "memalloc/heap/central_heap.h"
-#include "memalloc/heap/lookup.h"
+#include "memalloc/heap/sized_free.h"
 #include "memalloc/layout/free_list.h"
 
 namespace memalloc {
@@ -147,8 +147,10 @@ MEMALLOC_SLOW void* ReallocateSlow(void* pointer, size_t size) {
     if (moved != nullptr) return moved;
   }
   void* moved = Move(pointer, old_size, size);
+  if (moved != nullptr || size > old_size) return moved;
   // Shrinking cannot fail: the old block is large enough.
-  return moved == nullptr && size <= old_size ? pointer : moved;
+  if (is_small) NoteRoomyCell(old_size);
+  return pointer;
 }
 
 // What UsableSize could not do by looking at a cell.
@@ -214,11 +216,9 @@ void* AllocateZeroed(size_t size) {
 }
 
 void* AllocateAligned(size_t size, size_t alignment) {
-  if (alignment <= kGranuleSize && size <= kMaxSmallSize) {
-    // The cell size of a multiple of the alignment is another one: it is the
-    // multiple itself, or a multiple of a step between classes that is larger
-    // than the alignment.
-    return Allocate(RoundUp(Max<size_t>(size, 1), alignment));
+  if (IsCellAtAlignment(size, alignment)) {
+    if (alignment / 2 > size) NoteRoomyCell(alignment);
+    return Allocate(CellSizeAtAlignment(size, alignment));
   }
   return AllocateWhole(size, alignment, /*zero=*/false);
 }

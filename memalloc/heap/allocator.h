@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "memalloc/base/attributes.h"
+#include "memalloc/base/math.h"
 #include "memalloc/heap/lookup.h"
 #include "memalloc/heap/thread_heap.h"
 #include "memalloc/layout/address_map.h"
@@ -75,6 +76,16 @@ void* AllocateZeroed(size_t size);
 
 // At least `size` bytes at a multiple of `alignment`, a power of two.
 void* AllocateAligned(size_t size, size_t alignment);
+
+// Whether that is a cell, and of at least how many bytes: the cell size of a
+// multiple of the alignment is another one. It is the multiple itself, or a
+// multiple of a step between classes that is larger than the alignment.
+inline bool IsCellAtAlignment(size_t size, size_t alignment) {
+  return alignment <= kGranuleSize && size <= kMaxSmallSize;
+}
+inline size_t CellSizeAtAlignment(size_t size, size_t alignment) {
+  return RoundUp(Max<size_t>(size, 1), alignment);
+}
 
 // Moves or resizes as realloc(3) for a non-null pointer and size > 0. On
 // failure the old block stays as it was; a foreign pointer that is not to end

@@ -9,6 +9,7 @@
 #include "gtest/gtest.h"
 #include "memalloc/base/options.h"
 #include "memalloc/heap/allocator.h"
+#include "memalloc/heap/sized_free.h"
 #include "testing/unit/fake_os.h"
 #include "testing/unit/fresh_process.h"
 #include "testing/unit/heap_testing.h"
@@ -26,6 +27,7 @@ void Want(ForeignPointers what) {
 void PassForeignPointers() {
   errno = 7;
   Free(g_foreign);
+  FreeSized(g_foreign, 16, "free_sized");
   EXPECT_EQ(Reallocate(g_foreign, 100), nullptr);
   EXPECT_EQ(UsableSize(g_foreign), 0U);
   EXPECT_EQ(errno, 7);
@@ -69,7 +71,8 @@ TEST(ForeignPointers, AreWarnedOf) {
     PassForeignPointers();
   });
   const std::string ignored = "it is ignored, ";
-  EXPECT_EQ(output, Line("free", ignored) + Line("realloc", ignored) +
+  EXPECT_EQ(output, Line("free", ignored) + Line("free_sized", ignored) +
+                        Line("realloc", ignored) +
                         Line("malloc_usable_size", ignored) + Line("free", ""));
 }
 
