@@ -20,6 +20,7 @@
 #include "memalloc/base/attributes.h"
 #include "memalloc/base/math.h"
 #include "memalloc/heap/allocator.h"
+#include "memalloc/heap/sized_free.h"
 #include "memalloc/os/os.h"
 
 #define MEMALLOC_EXPORT extern "C" __attribute__((visibility("default"), used))
@@ -152,13 +153,13 @@ MEMALLOC_EXPORT size_t malloc_usable_size(void* pointer) noexcept {
   return memalloc::UsableSize(pointer);
 }
 
-MEMALLOC_EXPORT void free_sized(void* pointer, size_t /*size*/) noexcept {
-  memalloc::Free(pointer);
+MEMALLOC_EXPORT void free_sized(void* pointer, size_t size) noexcept {
+  memalloc::FreeSized(pointer, size, "free_sized");
 }
 
-MEMALLOC_EXPORT void free_aligned_sized(void* pointer, size_t /*alignment*/,
-                                        size_t /*size*/) noexcept {
-  memalloc::Free(pointer);
+MEMALLOC_EXPORT void free_aligned_sized(void* pointer, size_t alignment,
+                                        size_t size) noexcept {
+  memalloc::FreeAlignedSized(pointer, alignment, size, "free_aligned_sized");
 }
 
 // Removed from glibc's headers in 2.26, still called by old programs.

@@ -13,6 +13,7 @@
 #include "memalloc/base/attributes.h"
 #include "memalloc/base/check.h"
 #include "memalloc/heap/allocator.h"
+#include "memalloc/heap/sized_free.h"
 
 #ifdef MEMALLOC_PRELOAD
 namespace std {
@@ -143,31 +144,39 @@ MEMALLOC_EXPORT void operator delete[](void* pointer,
                                        const nothrow_t&) noexcept {
   memalloc::Free(pointer);
 }
-MEMALLOC_EXPORT void operator delete(void* pointer, size_t) noexcept {
-  memalloc::Free(pointer);
+MEMALLOC_EXPORT void operator delete(void* pointer, size_t size) noexcept {
+  memalloc::FreeSized(pointer, size, "operator delete");
 }
-MEMALLOC_EXPORT void operator delete[](void* pointer, size_t) noexcept {
-  memalloc::Free(pointer);
+MEMALLOC_EXPORT void operator delete[](void* pointer, size_t size) noexcept {
+  memalloc::FreeSized(pointer, size, "operator delete[]");
 }
-MEMALLOC_EXPORT void operator delete(void* pointer, align_val_t) noexcept {
-  memalloc::Free(pointer);
+MEMALLOC_EXPORT void operator delete(void* pointer,
+                                     align_val_t alignment) noexcept {
+  memalloc::FreeAligned(pointer, static_cast<size_t>(alignment),
+                        "operator delete");
 }
-MEMALLOC_EXPORT void operator delete[](void* pointer, align_val_t) noexcept {
-  memalloc::Free(pointer);
+MEMALLOC_EXPORT void operator delete[](void* pointer,
+                                       align_val_t alignment) noexcept {
+  memalloc::FreeAligned(pointer, static_cast<size_t>(alignment),
+                        "operator delete[]");
 }
-MEMALLOC_EXPORT void operator delete(void* pointer, align_val_t,
+MEMALLOC_EXPORT void operator delete(void* pointer, align_val_t alignment,
                                      const nothrow_t&) noexcept {
-  memalloc::Free(pointer);
+  memalloc::FreeAligned(pointer, static_cast<size_t>(alignment),
+                        "operator delete");
 }
-MEMALLOC_EXPORT void operator delete[](void* pointer, align_val_t,
+MEMALLOC_EXPORT void operator delete[](void* pointer, align_val_t alignment,
                                        const nothrow_t&) noexcept {
-  memalloc::Free(pointer);
+  memalloc::FreeAligned(pointer, static_cast<size_t>(alignment),
+                        "operator delete[]");
 }
-MEMALLOC_EXPORT void operator delete(void* pointer, size_t,
-                                     align_val_t) noexcept {
-  memalloc::Free(pointer);
+MEMALLOC_EXPORT void operator delete(void* pointer, size_t size,
+                                     align_val_t alignment) noexcept {
+  memalloc::FreeAlignedSized(pointer, static_cast<size_t>(alignment), size,
+                             "operator delete");
 }
-MEMALLOC_EXPORT void operator delete[](void* pointer, size_t,
-                                       align_val_t) noexcept {
-  memalloc::Free(pointer);
+MEMALLOC_EXPORT void operator delete[](void* pointer, size_t size,
+                                       align_val_t alignment) noexcept {
+  memalloc::FreeAlignedSized(pointer, static_cast<size_t>(alignment), size,
+                             "operator delete[]");
 }

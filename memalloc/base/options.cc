@@ -23,15 +23,17 @@ constexpr OptionInfo kOptionInfo[kNumOptions] = {
     {"hard_limit", OptionUnit::kBytes, 0, kMaxBytes},
     {"cgroup_limit", OptionUnit::kFlag, 0, 1},
     {"background_thread", OptionUnit::kFlag, 0, 1},
+    {"foreign_pointers", OptionUnit::kForeignPointers, 0, 2},
 };
 
 // Constant-initialised: an option may be wanted before any constructor ran.
 std::atomic<uint64_t> g_options[kNumOptions] = {
-    {kOptionInfo[0].initial}, {kOptionInfo[1].initial},
-    {kOptionInfo[2].initial}, {kOptionInfo[3].initial},
-    {kOptionInfo[4].initial}, {kOptionInfo[5].initial},
-    {kOptionInfo[6].initial}, {kOptionInfo[7].initial},
-    {kOptionInfo[8].initial}, {kOptionInfo[9].initial},
+    {kOptionInfo[0].initial},  {kOptionInfo[1].initial},
+    {kOptionInfo[2].initial},  {kOptionInfo[3].initial},
+    {kOptionInfo[4].initial},  {kOptionInfo[5].initial},
+    {kOptionInfo[6].initial},  {kOptionInfo[7].initial},
+    {kOptionInfo[8].initial},  {kOptionInfo[9].initial},
+    {kOptionInfo[10].initial},
 };
 
 }  // namespace memalloc

@@ -28,13 +28,23 @@ enum class Option : uint8_t {
   kHardLimit,         // bytes, 0: none
   kCgroupLimit,       // 0 or 1
   kBackgroundThread,  // 0 or 1
+  kForeignPointers,   // ForeignPointers
 };
-constexpr size_t kNumOptions = 10;
+constexpr size_t kNumOptions = 11;
 
 // Values of kHugePages.
 enum class HugePages : uint8_t { kNever, kDefault, kAlways };
 
-enum class OptionUnit : uint8_t { kMilliseconds, kBytes, kFlag, kHugePages };
+// Values of kForeignPointers.
+enum class ForeignPointers : uint8_t { kAbort, kWarn, kIgnore };
+
+enum class OptionUnit : uint8_t {
+  kMilliseconds,
+  kBytes,
+  kFlag,
+  kHugePages,
+  kForeignPointers,
+};
 
 struct OptionInfo {
   const char* name;  // "purge_delay"; MEMALLOC_PURGE_DELAY in the environment

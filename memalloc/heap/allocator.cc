@@ -1,4 +1,4 @@
-// Which kind of block serves a request, and what a pointer leads to.
+// Which kind of block serves a request, and how it is given back or resized.
 
 #include "memalloc/heap/allocator.h"
 
@@ -8,75 +8,26 @@
 #include "memalloc/base/math.h"
 #include "memalloc/base/options.h"
 #include "memalloc/heap/central_heap.h"
+#include "memalloc/heap/sized_free.h"
+#include "memalloc/layout/free_list.h"
 
 namespace memalloc {
 namespace {
 
-// The block of a pointer that malloc returned; dies with a message about
-// `call` for any other pointer.
-BlockHeader* BlockOfAllocation(uintptr_t address, const char* call) {
-  const auto* pointer = reinterpret_cast<const void*>(address);
-  switch (g_address_map.Find(address)) {
-    case SlotKind::kHugeAligned: {
-      // Only in front of the slot's first byte stands a table.
-      if (address % kArenaSize != 0) break;
-      BlockHeader* block = HeaderOf(address - 1);
-      if (ArenaHeaderOf(block)->huge.start == address) return block;
-      break;
-    }
-    case SlotKind::kArena:
-    case SlotKind::kHuge: {
-      const BlockHeader* header = HeaderOf(address);
-      BlockHeader* block = BlockOf(address);
-      // The header of a granule inside a large block may be a left-over.
-      const bool is_left_over =
-          header != block && header->offset >= block->granules;
-      if (block->status == BlockStatus::kSmall && !is_left_over) {
-        if (address % kMinAlignment == 0) return block;
-        break;
-      }
-      const bool whole =
-          block->IsLargeInUse() || block->status == BlockStatus::kHuge;
-      if (whole && address == BlockStart(block)) return block;
-      if (!whole) {
-        DieOfMisuse(call, pointer, "no allocation stands here (freed before?)",
-                    "no-allocation");
-      }
-      break;
-    }
-    case SlotKind::kForeign:
-      DieOfMisuse(call, pointer, "not a pointer from memalloc",
-                  "foreign-pointer");
-    case SlotKind::kHugeInside:
-      break;
-  }
-  DieOfMisuse(call, pointer, "not the start of an allocation",
-              "interior-pointer");
-}
-
-size_t SizeOf(const BlockHeader* block) {
-  switch (block->status) {
-    case BlockStatus::kSmall:
-    case BlockStatus::kLarge:
-      return block->cell_size;
-    default:
-      return ArenaHeaderOf(block)->huge.bytes;
-  }
-}
-
-// Whether a cell that is surely not free may begin at `address`.
+// Whether a cell that is surely not free begins at `address`.
 MEMALLOC_FAST bool IsLiveCell(uintptr_t address) {
-  return address % kMinAlignment == 0 && !CellAt(address)->HasFreeTag();
+  if constexpr (!kHasChecks) return true;
+  return IsCellStart(address) && !CellAt(address)->HasFreeTag();
 }
 
-// A cell that holds a link of a free list, or of a batch. Live data looks the
-// same once in 2^40 times at most.
-bool IsFreeCell(const BlockHeader* block, const FreeCell* cell) {
-  if (!cell->HasFreeTag()) return false;
-  const uintptr_t next = cell->Next(block->link_key);
-  if (next == 0) return true;
-  return IsInBlock(block, next) &&
-         (next - BlockStart(block)) % block->cell_size == 0;
+// Dies if the allocation of the block is a free cell.
+void CheckIsInUse(const BlockHeader* block, const void* pointer,
+                  const char* call) {
+  const auto address = reinterpret_cast<uintptr_t>(pointer);
+  if (block->status == BlockStatus::kSmall &&
+      IsFreeCell(block, CellAt(address))) {
+    DieOfMisuse(call, pointer, "the cell is free", "double-free");
+  }
 }
 
 void FreeCellOfBlock(BlockHeader* block, FreeCell* cell) {
@@ -172,12 +123,10 @@ void* Move(void* pointer, size_t old_size, size_t size) {
 MEMALLOC_SLOW void* ReallocateSlow(void* pointer, size_t size) {
   const auto address = reinterpret_cast<uintptr_t>(pointer);
   BlockHeader* block = BlockOfAllocation(address, "realloc");
+  if (block == nullptr || size > kMaxRequest) return nullptr;
+  CheckIsInUse(block, pointer, "realloc");
   const size_t old_size = SizeOf(block);
-  if (size > kMaxRequest) return nullptr;
   const bool is_small = block->status == BlockStatus::kSmall;
-  if (is_small && IsFreeCell(block, CellAt(address))) {
-    DieOfMisuse("realloc", pointer, "the cell is free", "double-free");
-  }
   if (FitsWell(size, old_size, WastedParts(block->status))) return pointer;
   if (is_small) {
     if (size <= kMaxSmallSize && SizeClassOf(size) == block->size_class) {
@@ -198,15 +147,21 @@ MEMALLOC_SLOW void* ReallocateSlow(void* pointer, size_t size) {
     if (moved != nullptr) return moved;
   }
   void* moved = Move(pointer, old_size, size);
+  if (moved != nullptr || size > old_size) return moved;
   // Shrinking cannot fail: the old block is large enough.
-  return moved == nullptr && size <= old_size ? pointer : moved;
+  if (is_small) NoteRoomyCell(old_size);
+  return pointer;
 }
 
 // What UsableSize could not do by looking at a cell.
 MEMALLOC_SLOW size_t UsableSizeSlow(const void* pointer) {
   if (pointer == nullptr) return 0;
-  return SizeOf(BlockOfAllocation(reinterpret_cast<uintptr_t>(pointer),
-                                  "malloc_usable_size"));
+  constexpr char kCall[] = "malloc_usable_size";
+  const BlockHeader* block =
+      BlockOfAllocation(reinterpret_cast<uintptr_t>(pointer), kCall);
+  if (block == nullptr) return 0;
+  CheckIsInUse(block, pointer, kCall);
+  return SizeOf(block);
 }
 
 void FreeLarge(BlockHeader* block) {
@@ -228,10 +183,7 @@ void* AllocateAnySize(size_t size) {
 
 void FreeOther(void* pointer, BlockHeader* header) noexcept {
   const auto address = reinterpret_cast<uintptr_t>(pointer);
-  if (MEMALLOC_LIKELY(address % kMinAlignment == 0 &&
-                      t_heap->TryCollect(header, CellAt(address)))) {
-    return;
-  }
+  if (MEMALLOC_LIKELY(t_heap->TryCollect(header, address))) return;
   FreeAnyPointer(pointer, "free");
 }
 
@@ -239,6 +191,7 @@ void FreeAnyPointer(void* pointer, const char* call) noexcept {
   if (pointer == nullptr) return;
   const auto address = reinterpret_cast<uintptr_t>(pointer);
   BlockHeader* block = BlockOfAllocation(address, call);
+  if (MEMALLOC_UNLIKELY(block == nullptr)) return;
   if (MEMALLOC_LIKELY(block->status == BlockStatus::kSmall)) {
     FreeCell* cell = CellAt(address);
     if (IsFreeCell(block, cell)) {
@@ -263,19 +216,16 @@ void* AllocateZeroed(size_t size) {
 }
 
 void* AllocateAligned(size_t size, size_t alignment) {
-  if (alignment <= kGranuleSize && size <= kMaxSmallSize) {
-    // The cell size of a multiple of the alignment is another one: it is the
-    // multiple itself, or a multiple of a step between classes that is larger
-    // than the alignment.
-    return Allocate(RoundUp(Max<size_t>(size, 1), alignment));
+  if (IsCellAtAlignment(size, alignment)) {
+    if (alignment / 2 > size) NoteRoomyCell(alignment);
+    return Allocate(CellSizeAtAlignment(size, alignment));
   }
   return AllocateWhole(size, alignment, /*zero=*/false);
 }
 
 void* Reallocate(void* pointer, size_t size) {
   const auto address = reinterpret_cast<uintptr_t>(pointer);
-  const size_t slot = AddressMap::SlotOf(address);
-  if (MEMALLOC_LIKELY(g_address_map.Get(slot) == SlotKind::kArena)) {
+  if (MEMALLOC_LIKELY(HasHeader(address))) {
     const BlockHeader* block = BlockOf(address);
     const bool is_start =
         block->status == BlockStatus::kSmall
@@ -291,8 +241,7 @@ void* Reallocate(void* pointer, size_t size) {
 
 size_t UsableSize(const void* pointer) {
   const auto address = reinterpret_cast<uintptr_t>(pointer);
-  const size_t slot = AddressMap::SlotOf(address);
-  if (MEMALLOC_LIKELY(g_address_map.Get(slot) == SlotKind::kArena)) {
+  if (MEMALLOC_LIKELY(HasHeader(address))) {
     // Servers ask for every block they allocate and free: no more than the
     // header of a cell in the block's first granule is looked at.
     const BlockHeader* header = HeaderOf(address);

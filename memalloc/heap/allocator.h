@@ -11,6 +11,8 @@
 #include <stdint.h>
 
 #include "memalloc/base/attributes.h"
+#include "memalloc/base/math.h"
+#include "memalloc/heap/lookup.h"
 #include "memalloc/heap/thread_heap.h"
 #include "memalloc/layout/address_map.h"
 #include "memalloc/layout/block_header.h"
@@ -44,21 +46,25 @@ MEMALLOC_FAST void* Allocate(size_t size) {
   return MEMALLOC_LIKELY(cell != nullptr) ? cell : AllocateAnySize(size);
 }
 
+// Frees a cell of the block, unless there is more to be done than that.
+MEMALLOC_FAST void FreeIn(BlockHeader* block, void* pointer) {
+  ThreadHeap* heap = t_heap;
+  if (MEMALLOC_UNLIKELY(!block->IsOwnedBy(heap))) {
+    return FreeOther(pointer, block);
+  }
+  auto* cell = static_cast<FreeCell*>(pointer);
+  if (MEMALLOC_LIKELY(!cell->HasFreeTag())) {
+    return heap->FreeOwn(block, cell);
+  }
+  FreeAnyPointer(pointer, "free");
+}
+
 // Frees what any of the allocating functions returned; null is ignored.
 MEMALLOC_FAST void Free(void* pointer) {
   const auto address = reinterpret_cast<uintptr_t>(pointer);
-  const size_t slot = AddressMap::SlotOf(address);
-  if (MEMALLOC_LIKELY(g_address_map.Get(slot) == SlotKind::kArena)) {
-    auto* block = reinterpret_cast<BlockHeader*>((slot << kArenaShift) +
-                                                 HeaderOffset(address));
-    ThreadHeap* heap = t_heap;
-    if (MEMALLOC_UNLIKELY(!block->IsOwnedBy(heap))) {
-      return FreeOther(pointer, block);
-    }
-    FreeCell* cell = CellAt(address);
-    if (MEMALLOC_LIKELY(!cell->HasFreeTag())) {
-      return heap->FreeOwn(block, cell);
-    }
+  if (MEMALLOC_LIKELY(HasHeader(address))) {
+    const size_t slot = AddressMap::SlotOf(address);
+    return FreeIn(HeaderInTable(slot, address), pointer);
   }
   FreeAnyPointer(pointer, "free");
 }
@@ -71,11 +77,23 @@ void* AllocateZeroed(size_t size);
 // At least `size` bytes at a multiple of `alignment`, a power of two.
 void* AllocateAligned(size_t size, size_t alignment);
 
+// Whether that is a cell, and of at least how many bytes: the cell size of a
+// multiple of the alignment is another one. It is the multiple itself, or a
+// multiple of a step between classes that is larger than the alignment.
+inline bool IsCellAtAlignment(size_t size, size_t alignment) {
+  return alignment <= kGranuleSize && size <= kMaxSmallSize;
+}
+inline size_t CellSizeAtAlignment(size_t size, size_t alignment) {
+  return RoundUp(Max<size_t>(size, 1), alignment);
+}
+
 // Moves or resizes as realloc(3) for a non-null pointer and size > 0. On
-// failure the old block stays as it was.
+// failure the old block stays as it was; a foreign pointer that is not to end
+// the process is a failure.
 void* Reallocate(void* pointer, size_t size);
 
-// Bytes that may be used behind `pointer`; 0 for null.
+// Bytes that may be used behind `pointer`; 0 for null, and for a foreign
+// pointer that is not to end the process.
 size_t UsableSize(const void* pointer);
 
 // Whether `pointer` lies in memory of this allocator.

@@ -41,7 +41,8 @@ class Batch {
   // The first cell; dies if the anchor was overwritten.
   FreeCell* CheckedFirst(const BlockHeader* block) const {
     const uintptr_t first = first_.Next(block->link_key);
-    if (!IsInBlock(block, first) || cells() == 0 || cells() > block->carved) {
+    if (kHasChecks &&
+        (!IsCellOf(block, first) || cells() == 0 || cells() > block->carved)) {
       DieOfOverwrittenLink(&first_);
     }
     return CellAt(first);
@@ -54,7 +55,8 @@ class Batch {
   uintptr_t next() const { return (rest_ ^ g_link_key) & kAddressMask; }
   // The same of a batch that came in; dies if it was overwritten.
   uintptr_t CheckedNext() const {
-    if (next() != 0 && g_address_map.Find(next()) != SlotKind::kArena) {
+    if (kHasChecks && next() != 0 &&
+        g_address_map.Find(next()) != SlotKind::kArena) {
       DieOfOverwrittenLink(&first_);
     }
     return next();

@@ -108,6 +108,7 @@ BlockHeader* CentralHeap::MakeSmallBlock(SizeClass size_class,
   for (size_t i = 1; i < granules; ++i) {
     block[i].status = BlockStatus::kInside;
     block[i].offset = static_cast<uint16_t>(i);
+    block[i].cell_size = static_cast<uint32_t>(cell_size);  // for FreeSized
   }
   block->status = BlockStatus::kSmall;
   block->size_class = size_class;

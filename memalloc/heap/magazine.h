@@ -66,9 +66,11 @@ class Magazines {
     Magazine& magazine = magazines_[size_class - kFirstMagazineClass];
     if (magazine.count == 0) return nullptr;
     FreeCell* cell = magazine.cells[--magazine.count];
-    const uintptr_t key = BlockOf(AddressOf(cell))->link_key;
-    if (MEMALLOC_UNLIKELY(cell->Next(key) != 0)) DieOfOverwrittenLink(cell);
-    cell->link = 0;
+    if (kHasChecks) {
+      const uintptr_t key = BlockOf(AddressOf(cell))->link_key;
+      if (MEMALLOC_UNLIKELY(cell->Next(key) != 0)) DieOfOverwrittenLink(cell);
+    }
+    cell->Clear();
     return cell;
   }
 

@@ -18,6 +18,7 @@
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/sparse_block.h"
 #include "memalloc/heap/thread_heap.h"
+#include "memalloc/layout/free_list.h"
 
 namespace memalloc {
 namespace {
@@ -137,16 +138,15 @@ FreeCell* CentralHeap::TryAllocateCell(SizeClass size_class,
   if (block->free_list == 0 && block->purged_cells != 0) RelinkPage(block);
   if (block->free_list != 0) {
     cell = CellAt(block->free_list);
+    CheckFirst(block, block->free_list);
     block->free_list = cell->Next(block->link_key);
-    if (block->free_list != 0 && !IsInBlock(block, block->free_list)) {
-      DieOfOverwrittenLink(cell);
-    }
+    if (block->free_list != 0) CheckLink(block, cell, block->free_list);
     block->free_base -= 1;
   } else {
     cell = CellAt(BlockStart(block) + block->carved * size_t{block->cell_size});
     block->carved += 1;
   }
-  cell->link = 0;
+  cell->Clear();
   GiveUpBlock(block);
   return cell;
 }

@@ -11,6 +11,7 @@
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/sparse_block.h"
 #include "memalloc/heap/thread_heap.h"
+#include "memalloc/layout/free_list.h"
 
 namespace memalloc {
 namespace {
@@ -32,7 +33,6 @@ void* ThreadHeap::AllocateSlow(ThreadHeap* heap, SizeClass size_class) {
     cell = heap->bins_[size_class];
     is_refilled = true;
   }
-  if (AddressOf(cell) % kMinAlignment != 0) DieOfInteriorCell(AddressOf(cell));
   const uintptr_t next = cell->Next(heap->keys_[size_class]);
   if (next == 0) {
     // The last one. If others of the block were freed meanwhile, the next
@@ -41,15 +41,11 @@ void* ThreadHeap::AllocateSlow(ThreadHeap* heap, SizeClass size_class) {
     heap->DrainInbox();
     heap->TakeFreeList(heap->current_[size_class]);
     is_refilled = true;
-  } else if (IsInBlock(heap->current_[size_class], next)) {
-    heap->bins_[size_class] = CellAt(next);
-  } else if (IsInBlock(heap->current_[size_class],
-                       RoundDown(next, kMinAlignment))) {
-    DieOfInteriorCell(next);
   } else {
-    DieOfOverwrittenLink(cell);
+    CheckLink(heap->current_[size_class], cell, next);
+    heap->bins_[size_class] = CellAt(next);
   }
-  cell->link = 0;
+  cell->Clear();
   // Now that the cell is handed out: its block is not empty, and stays.
   if (is_refilled) heap->NoteRefill(size_class);
   return cell;
@@ -101,6 +97,7 @@ bool ThreadHeap::FillBin(BlockHeader* block) {
 
 bool ThreadHeap::TakeFreeList(BlockHeader* block) {
   if (block->free_list == 0) return false;
+  CheckFirst(block, block->free_list);
   bins_[block->size_class] = CellAt(block->free_list);
   block->free_list = 0;
   ExpectToBeEmpty(block);
@@ -142,7 +139,7 @@ void ThreadHeap::EmptyBin(BlockHeader* current) {
   uint32_t cells = 1;
   FreeCell* last = bin;
   while (uintptr_t next = last->Next(current->link_key)) {
-    if (!IsInBlock(current, next)) DieOfOverwrittenLink(last);
+    CheckLink(current, last, next);
     last = CellAt(next);
     ++cells;
   }

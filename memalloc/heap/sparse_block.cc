@@ -8,6 +8,7 @@
 #include "memalloc/layout/arena.h"
 #include "memalloc/layout/constants.h"
 #include "memalloc/layout/free_cell.h"
+#include "memalloc/layout/free_list.h"
 #include "memalloc/layout/size_class.h"
 #include "memalloc/os/os.h"
 
@@ -121,16 +122,16 @@ void FindFreeCells(const BlockHeader* block, const BlockPages& pages,
     free->Set(cells.first, cells.size());
   }
   const uintptr_t start = BlockStart(block);
+  if (block->free_list != 0) CheckFirst(block, block->free_list);
   for (uintptr_t cell = block->free_list; cell != 0;) {
     const FreeCell* at = CellAt(cell);
     const size_t number = (cell - start) / block->cell_size;
-    if ((cell - start) % block->cell_size != 0) DieOfInteriorCell(cell);
-    if (free->Has(number)) {
+    if (kHasChecks && free->Has(number)) {
       DieOfMisuse("free", at, "double free", "double-free");
     }
     free->Set(number);
     cell = at->Next(block->link_key);
-    if (cell != 0 && !IsInBlock(block, cell)) DieOfOverwrittenLink(at);
+    if (cell != 0) CheckLink(block, at, cell);
   }
 }
 
@@ -206,7 +207,7 @@ void RelinkPage(BlockHeader* block) {
   while (page < pages.count() && !pages.Has(page)) ++page;
   MEMALLOC_CHECK(page < pages.count(), block);
   const Range cells = pages.Beginning(page);
-  for (size_t i = cells.first; i < cells.end; ++i) {
+  for (size_t i = cells.first; kHasChecks && i < cells.end; ++i) {
     const FreeCell* cell = CellAt(pages.CellAddress(i));
     if (MEMALLOC_LIKELY(cell->link == 0)) continue;
     if (!cell->HasFreeTag()) DieOfOverwrittenLink(cell);

@@ -4,7 +4,7 @@
 
 namespace memalloc {
 
-const FreeCell kNoCell = {~uintptr_t{0}};
+const FreeCell kNoCell = {kHasChecks ? ~uintptr_t{0} : 0};
 
 ThreadHeap g_no_heap(kInboxClosed);
 ThreadHeap g_gone_heap(kInboxClosed);

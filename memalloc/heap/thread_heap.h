@@ -39,7 +39,8 @@
 namespace memalloc {
 
 // What an empty bin points at: a cell whose link never decodes to itself, so
-// that one test finds both the end of a list and a corrupt link.
+// that one test finds both the end of a list and a corrupt link. (Without
+// checks it is the last cell of a list.)
 extern MEMALLOC_HIDDEN const FreeCell kNoCell;
 
 // Values of an inbox that are no cell.
@@ -60,22 +61,12 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   // must look for one.
   MEMALLOC_FAST void* TryAllocate(SizeClass size_class) {
     FreeCell* cell = bins_[size_class];
-    uintptr_t key = keys_[size_class];
-#ifdef __x86_64__
-    // Leaves the result's register to the cell; gcc would copy it at the end.
-    asm("" : "+d"(key));
-#endif
-    const uintptr_t next = cell->Next(key);
-    // One test for the rare cases: the bin is empty, the cell is its last one,
-    // the link was overwritten, a pointer into the middle of a cell was freed.
-    constexpr uintptr_t kMayDiffer = kGranuleSize - kMinAlignment;
-    if (MEMALLOC_UNLIKELY(((next ^ AddressOf(cell)) & ~kMayDiffer) != 0)) {
-      return nullptr;
-    }
+    const uintptr_t next = cell->Next(KeyOf(size_class));
+    if (MEMALLOC_UNLIKELY(!IsPlainLink(cell, next))) return nullptr;
     bins_[size_class] = CellAt(next);
     // The next malloc of the class reads there, and the program will write.
     __builtin_prefetch(CellAt(next), 1);
-    cell->link = 0;  // no longer looks free, also if it is never written
+    cell->Clear();
     return cell;
   }
 
@@ -96,11 +87,16 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   MEMALLOC_SLOW void Free(BlockHeader* block, FreeCell* cell);
 
   // The fast path of that, which most cells of other threads take: false if no
-  // batch of the block is open, or the cell looks free. `header` is that of the
-  // cell's granule.
-  MEMALLOC_FAST bool TryCollect(const BlockHeader* header, FreeCell* cell) {
+  // batch of the block is open, no cell begins at `address`, or that looks
+  // free. `header` is that of the address' granule.
+  MEMALLOC_FAST bool TryCollect(const BlockHeader* header, uintptr_t address) {
     OpenBatch& open = open_batches_[header->size_class % kOpenBatches];
-    if (open.block != header || cell->HasFreeTag()) return false;
+    if (open.block != header) return false;
+    // In the block's first granule.
+    const bool is_cell = !kHasChecks || IsCellMultiple(address % kGranuleSize,
+                                                       header->size_class);
+    FreeCell* cell = CellAt(address);
+    if (!is_cell || cell->HasFreeTag()) return false;
     AddTo(open, cell);
     return true;
   }
@@ -184,6 +180,25 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   // Of a current block that is known to be empty: no more frees than this can
   // happen before the next refill.
   static constexpr uint32_t kNoCountdown = UINT32_MAX / 2;
+
+  // The key of the bin's links.
+  MEMALLOC_FAST uintptr_t KeyOf(SizeClass size_class) const {
+    uintptr_t key = keys_[size_class];
+#ifdef __x86_64__
+    // Leaves the result's register to the cell; gcc would copy it at the end.
+    if constexpr (kHasChecks) asm("" : "+d"(key));
+#endif
+    return key;
+  }
+
+  // One test for the rare cases: the bin is empty, the cell is its last one,
+  // the link was overwritten, a pointer into the middle of a cell was freed.
+  // (Blocks of several granules also fail it now and then.)
+  static MEMALLOC_FAST bool IsPlainLink(const FreeCell* cell, uintptr_t next) {
+    if constexpr (!kHasChecks) return next != 0;
+    constexpr uintptr_t kMayDiffer = kGranuleSize - kMinAlignment;
+    return ((next ^ AddressOf(cell)) & ~kMayDiffer) == 0;
+  }
 
   // refill.cc
   bool Refill(SizeClass size_class);

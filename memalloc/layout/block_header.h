@@ -175,6 +175,16 @@ MEMALLOC_FAST BlockHeader* BlockOf(uintptr_t address) {
                                                 : header;
 }
 
+// Whether a cell of the small block that holds `address` begins there: one that
+// was not carved yet, maybe.
+MEMALLOC_FAST bool IsCellStart(uintptr_t address) {
+  const BlockHeader* header = HeaderOf(address);
+  const size_t back =
+      header->status == BlockStatus::kInside ? header->offset : 0;
+  return IsCellMultiple(address % kGranuleSize + back * kGranuleSize,
+                        header[-static_cast<ptrdiff_t>(back)].size_class);
+}
+
 // The number of a header's granule in its arena.
 MEMALLOC_FAST size_t GranuleOf(const BlockHeader* header) {
   return (reinterpret_cast<uintptr_t>(header) / sizeof(BlockHeader)) %
@@ -197,11 +207,11 @@ inline BlockHeader* BlockNumbered(BlockNumber number) {
   return HeaderOf(uintptr_t{number} << kGranuleShift);
 }
 
-// Whether `cell`, read from a link of the block's list, may be one of its
-// cells.
-inline bool IsInBlock(const BlockHeader* block, uintptr_t cell) {
-  return cell - BlockStart(block) < block->granules * kGranuleSize &&
-         cell % kMinAlignment == 0;
+// Whether a cell of this block begins at `address`, whatever that is.
+MEMALLOC_FAST bool IsCellOf(const BlockHeader* block, uintptr_t address) {
+  const uintptr_t offset = address - BlockStart(block);
+  return offset < block->granules * kGranuleSize &&
+         IsCellMultiple(offset, block->size_class);
 }
 
 }  // namespace memalloc

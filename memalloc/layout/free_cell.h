@@ -6,7 +6,8 @@
 // its upper two bytes. A link that a stray write changed does not decode to an
 // address of the same block. Neither does one that was left behind in memory
 // that serves a new block now: a block gets a new key each time it is made, and
-// while it stands no live cell holds a link, as malloc clears it.
+// while it stands no live cell holds a link, as malloc clears it. In a build
+// without checks a link is the next cell's address, and free cells have no tag.
 
 #ifndef MEMALLOC_LAYOUT_FREE_CELL_H_
 #define MEMALLOC_LAYOUT_FREE_CELL_H_
@@ -15,6 +16,7 @@
 #include <stdint.h>
 
 #include "memalloc/base/attributes.h"
+#include "memalloc/base/settings.h"
 
 namespace memalloc {
 
@@ -24,14 +26,22 @@ inline constexpr uint16_t kFreeTag = 0x9d5b;
 struct FreeCell {
   uintptr_t link;
 
-  MEMALLOC_FAST uintptr_t Next(uintptr_t key) const { return link ^ key; }
+  MEMALLOC_FAST uintptr_t Next(uintptr_t key) const {
+    return kHasChecks ? link ^ key : link;
+  }
   MEMALLOC_FAST void SetNext(uintptr_t next, uintptr_t key) {
-    link = next ^ key;
+    link = kHasChecks ? next ^ key : next;
+  }
+  // When the cell is handed out: it no longer looks free, also if it is never
+  // written to.
+  MEMALLOC_FAST void Clear() {
+    if constexpr (kHasChecks) link = 0;
   }
   // Whether the cell may be free: true for every free one, and for one in
   // 65,536 words of random data.
   MEMALLOC_FAST bool HasFreeTag() const {
-    return static_cast<uint16_t>(link >> kFreeTagShift) == kFreeTag;
+    return kHasChecks &&
+           static_cast<uint16_t>(link >> kFreeTagShift) == kFreeTag;
   }
 };
 

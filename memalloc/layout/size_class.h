@@ -77,6 +77,26 @@ struct SizeClassTable {
   }
 };
 
+// What tells multiples of the classes' cell sizes without a division.
+struct CellDivisors {
+  uint64_t of[kNumSizeClasses];
+
+  constexpr CellDivisors() : of() {
+    for (unsigned c = 0; c < kNumSizeClasses; ++c) {
+      of[c] = UINT64_MAX / CellSize(static_cast<SizeClass>(c)) + 1;
+    }
+  }
+};
+inline constexpr CellDivisors kCellDivisors;
+
+// Whether `offset`, less than 2^32, is a multiple of the class's cell size: the
+// fraction of offset / size, in units of 2^-64, is less than that of 1 / size
+// (Lemire, Kaser and Kurz, Faster Remainder by Direct Computation, 2019).
+MEMALLOC_FAST bool IsCellMultiple(uint64_t offset, SizeClass size_class) {
+  const uint64_t divisor = kCellDivisors.of[size_class];
+  return offset * divisor < divisor;
+}
+
 static_assert(SizeClassOf(0) == 0 && SizeClassOf(1) == 0);
 static_assert(SizeClassOf(kMaxSmallSize) == kNumSizeClasses - 1);
 static_assert(CellSize(kNumSizeClasses - 1) == kMaxSmallSize);

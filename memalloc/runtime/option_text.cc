@@ -7,7 +7,9 @@
 namespace memalloc {
 namespace {
 
+// The values of options that are words, from 0 on.
 constexpr const char* kHugePagesWords[] = {"never", "default", "always"};
+constexpr const char* kForeignPointersWords[] = {"abort", "warn", "ignore"};
 constexpr const char* kOffWords[] = {"0", "false", "no", "off"};
 constexpr const char* kOnWords[] = {"1", "true", "yes", "on"};
 constexpr char kUnits[] = "KMGT";
@@ -35,6 +37,15 @@ template <size_t n>
 bool IsOneOf(Span text, const char* const (&words)[n]) {
   for (const char* word : words) {
     if (IsWord(text, word)) return true;
+  }
+  return false;
+}
+
+// The number of the first of the words that the text is.
+template <size_t n>
+bool ParseWord(Span text, const char* const (&words)[n], uint64_t* value) {
+  for (*value = 0; *value < n; ++*value) {
+    if (IsWord(text, words[*value])) return true;
   }
   return false;
 }
@@ -145,12 +156,9 @@ bool ParseValue(const OptionInfo& info, Span text, uint64_t* value) {
       *value = IsOneOf(text, kOnWords) ? 1 : 0;
       return *value == 1 || IsOneOf(text, kOffWords);
     case OptionUnit::kHugePages:
-      *value = 0;
-      for (const char* word : kHugePagesWords) {
-        if (IsWord(text, word)) return true;
-        ++*value;
-      }
-      return false;
+      return ParseWord(text, kHugePagesWords, value);
+    case OptionUnit::kForeignPointers:
+      return ParseWord(text, kForeignPointersWords, value);
   }
   return false;
 }
@@ -177,6 +185,9 @@ void AppendValue(const OptionInfo& info, uint64_t value, LineBuffer& line) {
     case OptionUnit::kHugePages:
       line.Text(kHugePagesWords[value]);
       break;
+    case OptionUnit::kForeignPointers:
+      line.Text(kForeignPointersWords[value]);
+      break;
   }
 }
 
@@ -195,6 +206,9 @@ void AppendWanted(const OptionInfo& info, LineBuffer& line) {
       break;
     case OptionUnit::kHugePages:
       line.Text("never, default or always");
+      break;
+    case OptionUnit::kForeignPointers:
+      line.Text("abort, warn or ignore");
       break;
   }
 }

@@ -64,7 +64,11 @@ TESTS_OF_FILE = re.compile(r"`([^`]+)`: (\w+(?:, \w+)*)")
 PROMISE = re.compile(
     r"^\| (.+) \| ((?:(?:; )?`[^`]+`: \w+(?:, \w+)*)+) \|$", re.MULTILINE
 )
-HUGE_PAGES = ("never", "default", "always")
+# The values of options that are words.
+WORDS = {
+    "HugePages": ("never", "default", "always"),
+    "ForeignPointers": ("abort", "warn", "ignore"),
+}
 NAMED_ANCHOR = re.compile(r"docs/errors\.md#([a-z-]+)")
 
 
@@ -236,8 +240,8 @@ def option_text(unit, value):
     """An option's value as memalloc_get_option prints it."""
     if unit == "Milliseconds":
         return f"{value}ms"
-    if unit == "HugePages":
-        return HUGE_PAGES[value]
+    if unit in WORDS:
+        return WORDS[unit][value]
     suffixes = iter(("K", "M", "G", "T"))
     suffix = ""
     while unit == "Bytes" and value and value % 1024 == 0 and suffix != "T":
@@ -247,8 +251,8 @@ def option_text(unit, value):
 
 
 def option_range(unit, most):
-    if unit == "HugePages":
-        return ", ".join(HUGE_PAGES)
+    if unit in WORDS:
+        return ", ".join(WORDS[unit])
     if unit == "Flag":
         return "0 or 1"
     return f"{option_text(unit, 0)} to {option_text(unit, most)}"

@@ -34,6 +34,7 @@ constexpr uint64_t kMiB = uint64_t{1} << 20;
     {"delay", OptionUnit::kMilliseconds, 100, kMany},
     {"pad", OptionUnit::kBytes, 3 * kMiB, 2048 * kMiB},
     {"pages", OptionUnit::kHugePages, 1, 2},
+    {"foreign", OptionUnit::kForeignPointers, 0, 2},
     {"flag", OptionUnit::kFlag, 0, 1},
 """
 TUNING = """
@@ -41,10 +42,12 @@ TUNING = """
 | `delay` | `MEMALLOC_DELAY` | 100ms | 0ms to 2147483648ms |
 | `pad` | `MEMALLOC_PAD` | 3M | 0 to 2G |
 | `pages` | `MEMALLOC_PAGES` | default | never, default, always |
+| `foreign` | `MEMALLOC_FOREIGN` | abort | abort, warn, ignore |
 | `flag` | `MEMALLOC_FLAG` | 0 | 0 or 1 |
 ### delay
 ### pad
 ### pages
+### foreign
 ### flag
 """
 CONTRACT = """

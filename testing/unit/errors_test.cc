@@ -4,11 +4,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
-#include <string>
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "memalloc/base/line_buffer.h"
 #include "memalloc/heap/allocator.h"
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/thread_heap.h"
@@ -20,15 +18,6 @@ namespace memalloc {
 namespace {
 
 constexpr size_t kMiB = 1024 * 1024;
-
-// Announces "memalloc: CALL(POINTER): WHAT; see docs/errors.md#ANCHOR".
-void ExpectMisuse(const char* call, const void* pointer, const char* what,
-                  const char* anchor) {
-  LineBuffer line;
-  line.Text("memalloc: ").Text(call).Char('(').Pointer(pointer).Text("): ");
-  line.Text(what).Text("; see docs/errors.md#").Text(anchor);
-  ExpectLastLine(std::string(line.data(), line.size()));
-}
 
 void ExpectDoubleFree(const void* pointer) {
   ExpectMisuse("free", pointer, "double free", "double-free");
@@ -258,7 +247,7 @@ TEST(InteriorPointer, IsNamed) {
 
 // The fast path, for the own thread's cells, does not look.
 TEST(InteriorPointer, OfAnotherThreadsCell) {
-  for (const size_t offset : {1, 8}) {
+  for (const size_t offset : {1, 8, 16, 48}) {
     RunUntilAbort([offset] {
       char* pointer = At(Allocate(64), offset);
       Worker worker;
@@ -272,15 +261,30 @@ TEST(InteriorPointer, OfAnotherThreadsCell) {
 
 // It joins no batch either.
 TEST(InteriorPointer, OfABlockWithAnOpenBatch) {
-  RunUntilAbort([] {
-    const std::vector<void*> cells = AllocateMany(64, 2);
-    Worker worker;
-    worker.Do([&] {
-      Allocate(64);
-      Free(cells[0]);
-      ExpectInterior("free", At(cells[1], 8));
-      Free(At(cells[1], 8));
+  for (const size_t offset : {1, 8, 16, 48}) {
+    RunUntilAbort([offset] {
+      const std::vector<void*> cells = AllocateMany(64, 2);
+      Worker worker;
+      worker.Do([&] {
+        Allocate(64);
+        Free(cells[0]);
+        ExpectInterior("free", At(cells[1], offset));
+        Free(At(cells[1], offset));
+      });
     });
+  }
+}
+
+// A refill looks where the list begins, and where each link of it leads that
+// leaves the 64 KiB.
+TEST(InteriorPointer, OfAnOwnCellThatWasFreedLast) {
+  RunUntilAbort([] {
+    char* pointer = At(Allocate(64), 32);
+    Free(pointer);
+    ExpectMisuse("malloc", pointer,
+                 "not the start of an allocation, but it was freed",
+                 "interior-pointer");
+    AllocateMany(64, CellsPerBlock(64));
   });
 }
 
@@ -318,11 +322,18 @@ TEST(InteriorPointer, OfABlockAlignedToItsArena) {
 }
 
 TEST(InteriorPointer, InOtherCalls) {
-  RunUntilAbort([] {
-    char* pointer = At(Allocate(64), 4);
-    ExpectInterior("realloc", pointer);
-    Reallocate(pointer, 100);
-  });
+  for (const size_t offset : {4, 16, 80}) {
+    RunUntilAbort([offset] {
+      char* pointer = At(Allocate(96), offset);
+      ExpectInterior("realloc", pointer);
+      Reallocate(pointer, 96);
+    });
+    RunUntilAbort([offset] {
+      char* pointer = At(Allocate(96), offset);
+      ExpectInterior("malloc_usable_size", pointer);
+      UsableSize(pointer);
+    });
+  }
   RunUntilAbort([] {
     char* pointer = At(Allocate(kMiB), 32);
     ExpectInterior("malloc_usable_size", pointer);
@@ -353,6 +364,15 @@ TEST(Realloc, OfAFreeCell) {
     Free(cell);
     ExpectMisuse("realloc", cell, "the cell is free", "double-free");
     Reallocate(cell, 64);
+  });
+}
+
+TEST(UsableSize, OfAFreeCell) {
+  RunUntilAbort([] {
+    void* cell = Allocate(64);
+    Free(cell);
+    ExpectMisuse("malloc_usable_size", cell, "the cell is free", "double-free");
+    UsableSize(cell);
   });
 }
 

@@ -10,12 +10,23 @@
 #include <memory>
 
 #include "gtest/gtest.h"
+#include "memalloc/base/line_buffer.h"
 #include "testing/contract/pattern.h"
 #include "testing/unit/fake_os.h"
+#include "testing/unit/fresh_process.h"
 
 namespace memalloc {
 
 void CheckHeap() { g_central_heap.Check(t_heap); }
+
+void ExpectMisuse(const std::string& call, const void* pointer,
+                  const std::string& what, const std::string& anchor) {
+  LineBuffer text;
+  text.Pointer(pointer);
+  ExpectLastLine("memalloc: " + call + "(" +
+                 std::string(text.data(), text.size()) + "): " + what +
+                 "; see docs/errors.md#" + anchor);
+}
 
 BlockHeader* BlockOfPointer(const void* pointer) {
   return BlockOf(reinterpret_cast<uintptr_t>(pointer));

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -38,6 +39,11 @@ bool IsZero(const void* block, size_t bytes);
 // `count` allocations of `size`; each must succeed.
 std::vector<void*> AllocateMany(size_t size, size_t count);
 void FreeAll(const std::vector<void*>& blocks);
+
+// Within RunUntilAbort, announces the line
+//   memalloc: CALL(POINTER): WHAT; see docs/errors.md#ANCHOR
+void ExpectMisuse(const std::string& call, const void* pointer,
+                  const std::string& what, const std::string& anchor);
 
 // A thread that waits for tasks and runs them one at a time, so that a test
 // says in which order threads do what.

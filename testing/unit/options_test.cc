@@ -151,6 +151,11 @@ constexpr ValueCase kValueCases[] = {
     {"huge_pages", "0", nullptr},
     {"huge_pages", "alway", nullptr},
     {"huge_pages", "", nullptr},
+    {"foreign_pointers", "warn", "warn"},
+    {"foreign_pointers", "Ignore", "ignore"},
+    {"foreign_pointers", "abort", "abort"},
+    {"foreign_pointers", "1", nullptr},
+    {"foreign_pointers", "default", nullptr},
 };
 
 CORE_TEST(OptionValue, EachIsTakenOrRefused) {

@@ -43,6 +43,18 @@ TEST(SizeClass, EverySizeGetsTheSmallestCellThatHoldsIt) {
   }
 }
 
+TEST(SizeClass, MultiplesAreToldWithoutADivision) {
+  for (unsigned c = 0; c < kNumSizeClasses; ++c) {
+    const auto size_class = static_cast<SizeClass>(c);
+    const size_t cell = CellSize(size_class);
+    const size_t block = GranulesPerBlock(cell) * kGranuleSize;
+    for (size_t offset = 0; offset < block; ++offset) {
+      ASSERT_EQ(IsCellMultiple(offset, size_class), offset % cell == 0)
+          << offset << " of " << cell;
+    }
+  }
+}
+
 TEST(SizeClass, TheTableAgrees) {
   const SizeClassTable table;
   for (size_t size = 0; size <= kMaxTableSize; ++size) {
