@@ -11,7 +11,8 @@
 // that are no multiple of the page size) ends the process with a message.
 //
 // Everything is thread-safe. A process has one fake kernel and it does not
-// forget: run each test in a fresh process (fresh_process.h).
+// forget, unless it is told to begin anew: run each test in a fresh process
+// (fresh_process.h).
 
 #ifndef TESTING_UNIT_FAKE_OS_H_
 #define TESTING_UNIT_FAKE_OS_H_
@@ -50,6 +51,17 @@ void PlaceBreak(size_t offset);
 // before they refuse it; newer ones leave it reserved, as this one does if not
 // said.
 void RefusalsLeaveHoles();
+
+// Takes all memory back and forgets all that was; for who makes the core forget
+// it too. No other thread may be in a call.
+void BeginAnew();
+
+// All the addresses there are.
+struct AddressRange {
+  uintptr_t start;
+  size_t bytes;
+};
+AddressRange Reservation();
 
 // ---- shortage ----
 

@@ -53,7 +53,7 @@ class StateMutex {
 using Actions = std::array<std::function<void()>, kNumCalls>;
 
 struct State {
-  State();
+  explicit State(uintptr_t reservation);
 
   StateMutex mutex;
 
