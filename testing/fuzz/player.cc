@@ -19,9 +19,10 @@ constexpr size_t kMiB = 1024 * kKiB;
 
 // What one input may have: enough for each kind of block, little enough for
 // hundreds of inputs a second.
-constexpr uint64_t kMaxBytes = 100 * kMiB;
-constexpr size_t kMaxAllocations = 4000;
-constexpr size_t kMaxMany = 400;
+constexpr uint64_t kMaxBytes = 60 * kMiB;
+constexpr size_t kMaxAllocations = 3000;
+constexpr size_t kMaxMany = 300;
+constexpr size_t kMaxManyBytes = 2 * kMiB;
 
 enum class Operation {
   kAllocate,
@@ -149,7 +150,7 @@ size_t Player::DrawSize() {
     case 6:
       return input_->ConsumeIntegralInRange<size_t>(0, kMaxLargeSize);
     case 7:
-      return input_->ConsumeIntegralInRange<size_t>(0, 40 * kMiB);
+      return input_->ConsumeIntegralInRange<size_t>(0, 30 * kMiB);
     case 8:
       // As many bits as it likes; mostly more than there is.
       return input_->ConsumeIntegral<size_t>() >>
@@ -205,8 +206,9 @@ void Player::AllocateOneAligned(size_t size, size_t alignment) {
 
 void Player::AllocateMany() {
   const size_t size = DrawSize();
-  const size_t count = input_->ConsumeIntegralInRange<size_t>(1, kMaxMany);
-  for (size_t i = 0; i < count; ++i) AllocateOne(size);
+  size_t count = input_->ConsumeIntegralInRange<size_t>(1, kMaxMany);
+  count = std::min(count, kMaxManyBytes / std::max<size_t>(size, 1) + 1);
+  for (; count > 0; --count) AllocateOne(size);
 }
 
 void Player::ResizeOne() {

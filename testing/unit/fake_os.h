@@ -73,8 +73,8 @@ void Fail(Call call, size_t nth, size_t times = 1);
 // The same for calls of any kind.
 void FailAny(size_t nth, size_t times = 1);
 
-// Whether a call failed because Fail or FailAny asked for it, or because of
-// the limits below.
+// Whether a call failed because Fail or FailAny asked for it, because of the
+// limits below, or because there was no room.
 bool HasFailed();
 
 // Something stands above the break: it rises by `bytes` more and no further.

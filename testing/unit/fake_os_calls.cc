@@ -186,7 +186,11 @@ uintptr_t Reserve(size_t bytes, uintptr_t hint) {
   fake_os::CheckPages(state, "odd reservation", 0, bytes);
   if (entry.refused()) return 0;
   const uintptr_t start = fake_os::FindPlace(state, bytes, hint);
-  if (start != 0) state.mappings.Set(start, bytes, PageState::kReserved);
+  if (start == 0) {
+    state.has_failed = true;
+  } else {
+    state.mappings.Set(start, bytes, PageState::kReserved);
+  }
   return start;
 }
 
