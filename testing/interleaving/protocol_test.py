@@ -22,70 +22,92 @@ SOURCES = [
 PLAIN = ["-O1"]
 EXPLORED = PLAIN + ["-include", "testing/interleaving/explored_names.h"]
 
-# What is done wrong: the file, what it says, and what it says then.
+# What is done wrong: the file, and pairs of what it says and will say.
 MISTAKES = {
     "claims without comparing": (
         "memalloc/heap/inbox.cc",
-        """  if (!block->owner.compare_exchange_strong(
+        (
+            """  if (!block->owner.compare_exchange_strong(
           *owner, this, std::memory_order_acq_rel, std::memory_order_acquire)) {
     return false;
   }
 """,
-        "  block->owner.store(this, std::memory_order_release);\n",
+            "  block->owner.store(this, std::memory_order_release);\n",
+        ),
     ),
     "claims an orphan without comparing": (
         "memalloc/heap/orphan_blocks.cc",
-        """    ThreadHeap* nobody = nullptr;
+        (
+            """    ThreadHeap* nobody = nullptr;
     if (!block->owner.compare_exchange_strong(nobody, owner,
                                               std::memory_order_acq_rel,
                                               std::memory_order_relaxed)) {
       continue;
     }
 """,
-        "    block->owner.store(owner, std::memory_order_release);\n",
+            "    block->owner.store(owner, std::memory_order_release);\n",
+        ),
     ),
     "pushes to an inbox without comparing": (
         "memalloc/heap/inbox.cc",
-        """  } while (!inbox_.compare_exchange_weak(old, first->Address(),
+        (
+            """  } while (!inbox_.compare_exchange_weak(old, first->Address(),
                                          std::memory_order_release,
                                          std::memory_order_acquire));
 """,
-        """    inbox_.store(first->Address(), std::memory_order_release);
+            """    inbox_.store(first->Address(), std::memory_order_release);
   } while (false);
 """,
+        ),
     ),
     "takes its inbox in two steps": (
         "memalloc/heap/inbox.cc",
-        "next = inbox_.exchange(kInboxEmpty, std::memory_order_acquire);\n",
-        """next = inbox_.load(std::memory_order_acquire);
+        (
+            """next = inbox_.exchange(kInboxEmpty, std::memory_order_acquire);
+""",
+            """next = inbox_.load(std::memory_order_acquire);
   inbox_.store(kInboxEmpty, std::memory_order_release);
 """,
+        ),
     ),
     "closes its inbox in two steps": (
         "memalloc/heap/thread_heaps.cc",
-        "    late = heap->inbox_.exchange(kInboxClosed,"
-        " std::memory_order_acq_rel);\n",
-        """    late = heap->inbox_.load(std::memory_order_acquire);
+        (
+            """    late = heap->inbox_.exchange(kInboxClosed, std::memory_order_acq_rel);
+""",
+            """    late = heap->inbox_.load(std::memory_order_acquire);
     heap->inbox_.store(kInboxClosed, std::memory_order_release);
 """,
+        ),
     ),
     "closes its inbox before it gives up its blocks": (
         "memalloc/heap/thread_heaps.cc",
-        "  uintptr_t late;\n  {\n",
-        """  uintptr_t late;
-  heap->inbox_.store(kInboxClosed, std::memory_order_release);
-  {
+        (
+            "  uintptr_t late;\n",
+            """  uintptr_t late =
+      heap->inbox_.exchange(kInboxClosed, std::memory_order_acq_rel);
 """,
+        ),
+        (
+            """    late = heap->inbox_.exchange(kInboxClosed, std::memory_order_acq_rel);
+""",
+            "",
+        ),
     ),
     "drops batches that come too late": (
         "memalloc/heap/inbox.cc",
-        "  if (full.to->Receive(full.first, full.last)) return;\n",
-        "  if (full.to->Receive(full.first, full.last) || true) return;\n",
+        (
+            "  if (full.to->Receive(full.first, full.last)) return;\n",
+            """  if (full.to->Receive(full.first, full.last) || true) return;
+""",
+        ),
     ),
     "leaves an empty block among the orphans": (
         "memalloc/heap/central_heap.cc",
-        "  if (block->IsOrphan()) RemoveOrphan(block);\n",
-        "",
+        (
+            "  if (block->IsOrphan()) RemoveOrphan(block);\n",
+            "",
+        ),
     ),
 }
 
@@ -121,12 +143,14 @@ class ProtocolTest(unittest.TestCase):
         self.assertEqual(result.returncode, 0, result.stdout)
         self.assertRegex(result.stdout, r"(?m)^\d+ orders in all$")
 
-    def check_mistake(self, file, right, wrong):
+    def check_mistake(self, file, *edits):
         text = Path(file).read_text(encoding="utf-8")
-        self.assertEqual(text.count(right), 1, f"{file} reads otherwise now")
+        for right, wrong in edits:
+            self.assertEqual(text.count(right), 1, f"{file} is not as it was")
+            text = text.replace(right, wrong)
         # Each has a name of its own: the builder keeps its object by that.
         copy = self.folder / f"{self._testMethodName}.cc"
-        copy.write_text(text.replace(right, wrong), encoding="utf-8")
+        copy.write_text(text, encoding="utf-8")
         core = [source for source in self.core if source != file]
         result = self.explore([*core, str(copy)])
         print(result.stdout)
