@@ -57,6 +57,23 @@ class Builder:
             )
         return [self._objects[key] for key in keys]
 
+    def with_mistake(self, sources, name, file, *edits):
+        """Returns the sources with another one in the place of `file`.
+
+        That is a copy with the edits, pairs of a text that stands there once
+        and what comes in its place. It is called `name`, which must be new:
+        objects are kept by their sources' names.
+        """
+        with open(file, encoding="utf-8") as source:
+            text = source.read()
+        for right, wrong in edits:
+            assert text.count(right) == 1, f"{file} is not as it was: {right}"
+            text = text.replace(right, wrong)
+        copy = os.path.join(self.folder, f"{name}.cc")
+        with open(copy, "x", encoding="utf-8") as target:
+            target.write(text)
+        return [source for source in sources if source != file] + [copy]
+
     def link(self, name, objects, options):
         """Returns the program."""
         program = os.path.join(self.folder, name)

@@ -4,6 +4,7 @@ Relative paths begin where the command was typed.
 """
 
 import os
+import subprocess
 import sys
 import tempfile
 
@@ -15,10 +16,10 @@ def main():
     split = sys.argv.index("--end_of_core")
     core = builder.sources_of(sys.argv[1:split])
     with tempfile.TemporaryDirectory() as folder:
-        program = programs.heap_fuzzer(folder, core)
+        program = programs.Programs(folder, core).heap_fuzzer()
         place = os.environ.get("BUILD_WORKING_DIRECTORY", ".")
         command = [program, *sys.argv[split + 1 :]]
-        return os.spawnv(os.P_WAIT, "/usr/bin/env", ["env", "-C", place, *command])
+        return subprocess.run(command, cwd=place, check=False).returncode
 
 
 if __name__ == "__main__":

@@ -19,10 +19,10 @@ constexpr size_t kMiB = 1024 * kKiB;
 
 // What one input may have: enough for each kind of block, little enough for
 // hundreds of inputs a second.
-constexpr uint64_t kMaxBytes = 60 * kMiB;
+constexpr uint64_t kMaxBytes = 24 * kMiB;
 constexpr size_t kMaxAllocations = 3000;
 constexpr size_t kMaxMany = 300;
-constexpr size_t kMaxManyBytes = 2 * kMiB;
+constexpr size_t kMaxManyBytes = kMiB;
 
 enum class Operation {
   kAllocate,
@@ -57,7 +57,7 @@ constexpr OptionValue kOptionValues[] = {
     {Option::kTrimThreshold, 4 * kMiB},
     {Option::kTopPad, 0},
     {Option::kTopPad, kMiB},
-    {Option::kTopPad, 20 * kMiB},
+    {Option::kTopPad, 5 * kMiB},
     {Option::kHugeThreshold, 0},
     {Option::kHugeThreshold, kMiB},
     {Option::kHugeThreshold, 8 * kMiB},
@@ -68,10 +68,10 @@ constexpr OptionValue kOptionValues[] = {
     {Option::kHugePages, 2},
     {Option::kSoftLimit, 0},
     {Option::kSoftLimit, 2 * kMiB},
-    {Option::kSoftLimit, 40 * kMiB},
+    {Option::kSoftLimit, 10 * kMiB},
     {Option::kHardLimit, 0},
     {Option::kHardLimit, 3 * kMiB},
-    {Option::kHardLimit, 60 * kMiB},
+    {Option::kHardLimit, 20 * kMiB},
 };
 
 // Where something changes from one size to the next.
@@ -150,7 +150,7 @@ size_t Player::DrawSize() {
     case 6:
       return input_->ConsumeIntegralInRange<size_t>(0, kMaxLargeSize);
     case 7:
-      return input_->ConsumeIntegralInRange<size_t>(0, 30 * kMiB);
+      return input_->ConsumeIntegralInRange<size_t>(0, 12 * kMiB);
     case 8:
       // As many bits as it likes; mostly more than there is.
       return input_->ConsumeIntegral<size_t>() >>

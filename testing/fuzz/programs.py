@@ -18,27 +18,38 @@ def corpus():
     return sorted(glob.glob(f"{CORPUS}/*"))
 
 
-def _build(folder, core, name, compiling, linking):
-    make = builder.Builder("clang++", folder)
-    sources = [*core, *COMMON, f"testing/fuzz/{name}.cc"]
-    sources = [source for source in sources if source not in PLAIN]
-    objects = make.compile(sources, [*SANITIZED, compiling])
-    objects += make.compile(PLAIN, ["-O2"])
-    return make.link(name, objects, [linking])
+class Programs:
+    """Builds them in a folder from the core's sources."""
 
+    def __init__(self, folder, core):
+        self._make = builder.Builder("clang++", folder)
+        self._core = core
 
-def heap_fuzzer(folder, core):
-    """Builds the fuzzer, with AddressSanitizer and UBSan."""
-    return _build(
-        folder,
-        core,
-        "heap_fuzzer",
-        "-fsanitize=fuzzer-no-link,address,undefined",
-        "-fsanitize=fuzzer,address,undefined",
-    )
+    def _build(self, core, name, compiling, linking):
+        sources = [*core, *COMMON, f"testing/fuzz/{name}.cc"]
+        sources = [source for source in sources if source not in PLAIN]
+        objects = self._make.compile(sources, [*SANITIZED, compiling])
+        objects += self._make.compile(PLAIN, ["-O2"])
+        return self._make.link(name, objects, [linking])
 
+    def _heap_fuzzer(self, core):
+        return self._build(
+            core,
+            "heap_fuzzer",
+            "-fsanitize=fuzzer-no-link,address,undefined",
+            "-fsanitize=fuzzer,address,undefined",
+        )
 
-def threads_main(folder, core):
-    """Builds the program whose threads run at once, with ThreadSanitizer."""
-    option = "-fsanitize=thread"
-    return _build(folder, core, "threads_main", option, option)
+    def heap_fuzzer(self):
+        """Builds the fuzzer, with AddressSanitizer and UBSan."""
+        return self._heap_fuzzer(self._core)
+
+    def mistaken_heap_fuzzer(self, name, file, *edits):
+        """The same with a mistake in the core."""
+        core = self._make.with_mistake(self._core, name, file, *edits)
+        return self._heap_fuzzer(core)
+
+    def threads_main(self):
+        """Builds the program whose threads run at once, with TSan."""
+        option = "-fsanitize=thread"
+        return self._build(self._core, "threads_main", option, option)

@@ -10,7 +10,6 @@ import argparse
 import sys
 import tempfile
 import unittest
-from pathlib import Path
 
 import builder
 
@@ -125,7 +124,6 @@ class ProtocolTest(unittest.TestCase):
     def setUpClass(cls):
         scratch = tempfile.TemporaryDirectory()
         cls.addClassCleanup(scratch.cleanup)
-        cls.folder = Path(scratch.name)
         cls.make = builder.Builder("g++", scratch.name)
         files = cls.options.core
         cls.core = builder.sources_of(files, "memalloc/")
@@ -144,15 +142,10 @@ class ProtocolTest(unittest.TestCase):
         self.assertRegex(result.stdout, r"(?m)^\d+ orders in all$")
 
     def check_mistake(self, file, *edits):
-        text = Path(file).read_text(encoding="utf-8")
-        for right, wrong in edits:
-            self.assertEqual(text.count(right), 1, f"{file} is not as it was")
-            text = text.replace(right, wrong)
-        # Each has a name of its own: the builder keeps its object by that.
-        copy = self.folder / f"{self._testMethodName}.cc"
-        copy.write_text(text, encoding="utf-8")
-        core = [source for source in self.core if source != file]
-        result = self.explore([*core, str(copy)])
+        core = self.make.with_mistake(
+            self.core, self._testMethodName, file, *edits
+        )
+        result = self.explore(core)
         print(result.stdout)
         self.assertEqual(result.returncode, 1, result.stdout)
         self.assertIn("after this order of threads", result.stdout)
