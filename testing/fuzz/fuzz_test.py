@@ -21,7 +21,8 @@ MISTAKES = {
     "does_not_note_what_realloc_took_as_dirty": (
         "memalloc/heap/large.cc",
         (
-            "    ArenaHeaderOf(block)->dirty.Set(GranuleOf(block) + old, more);\n",
+            "    ArenaHeaderOf(block)->dirty.Set("
+            "GranuleOf(block) + old, more);\n",
             "",
         ),
     ),
@@ -84,6 +85,7 @@ class FuzzTest(unittest.TestCase):
         runs = re.search(r"^Done (\d+) runs in \d+ second", output, re.M)
         self.assertIsNotNone(runs, output)
         print(runs[0])
+        print(re.search(r"(?m)^\d+ steps, \d+ calls refused$", output)[0])
         self.assertGreaterEqual(int(runs[1]), len(programs.corpus()))
 
     def test_threads_at_once(self):
@@ -101,7 +103,8 @@ class FuzzTest(unittest.TestCase):
         options = ["-runs=0", f"-artifact_prefix={self.folder}/"]
         result = builder.run([program, *options, programs.CORPUS])
         self.assertNotEqual(result.returncode, 0, result.stdout)
-        said = re.findall(r"^(?:fuzz|memalloc|fake_os): .*", result.stdout, re.M)
+        line = r"(?m)^(?:fuzz|memalloc|fake_os): .*"
+        said = re.findall(line, result.stdout)
         self.assertTrue(said, result.stdout)
         print(f"{self._testMethodName}: {said[0]}")
 

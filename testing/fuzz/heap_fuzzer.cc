@@ -4,6 +4,7 @@
 #include <fuzzer/FuzzedDataProvider.h>
 
 #include <array>
+#include <cstdio>
 #include <memory>
 
 #include "memalloc/heap/central_heap.h"
@@ -18,6 +19,17 @@ namespace {
 
 constexpr size_t kMaxSteps = 300;
 constexpr size_t kWorkers = 12;  // more than there are parked heaps
+
+// What was done in all inputs, told at the end.
+struct Totals {
+  size_t steps = 0;
+  size_t refused = 0;
+
+  ~Totals() {
+    fprintf(stderr, "%zu steps, %zu calls refused\n", steps, refused);
+  }
+};
+Totals g_totals;
 
 // What the kernel is like, which the core may learn at its first use.
 void SetUpKernel(FuzzedDataProvider* input) {
@@ -79,8 +91,10 @@ void Run(FuzzedDataProvider* input) {
     Threads threads(input, &player);
     for (size_t i = 0; i < kMaxSteps && input->remaining_bytes() > 0; ++i) {
       threads.Step();
+      ++g_totals.steps;
     }
   }
+  g_totals.refused += fake_os::CountRefused();
   player.FreeAll();
   ExpectAllToGoBack();
   if (!fake_os::ForeignMemoryIsIntact()) {

@@ -1,9 +1,9 @@
 """Explores the protocol by which blocks and cells change hands.
 
 The core is built from its own sources, but for its atomics and locks, which ask
-the explorer who goes on (explored.h). All scenarios of protocol_explorer.cc must
-hold in all orders. And each of MISTAKES, put into the sources, must be found:
-what would not find them proves nothing.
+the explorer who goes on (explored.h). All scenarios of protocol_explorer.cc
+must hold in all orders. And each of MISTAKES, put into the sources, must be
+found: what would not find them proves nothing.
 """
 
 import argparse
@@ -20,6 +20,11 @@ SOURCES = [
 ]
 PLAIN = ["-O1"]
 EXPLORED = PLAIN + ["-include", "testing/interleaving/explored_names.h"]
+
+CLOSES = (
+    "    late = heap->inbox_.exchange("
+    "kInboxClosed, std::memory_order_acq_rel);\n"
+)
 
 # What is done wrong: the file, and pairs of what it says and will say.
 MISTAKES = {
@@ -72,8 +77,7 @@ MISTAKES = {
     "closes its inbox in two steps": (
         "memalloc/heap/thread_heaps.cc",
         (
-            """    late = heap->inbox_.exchange(kInboxClosed, std::memory_order_acq_rel);
-""",
+            CLOSES,
             """    late = heap->inbox_.load(std::memory_order_acquire);
     heap->inbox_.store(kInboxClosed, std::memory_order_release);
 """,
@@ -88,8 +92,7 @@ MISTAKES = {
 """,
         ),
         (
-            """    late = heap->inbox_.exchange(kInboxClosed, std::memory_order_acq_rel);
-""",
+            CLOSES,
             "",
         ),
     ),

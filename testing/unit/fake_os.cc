@@ -163,6 +163,12 @@ void FailAny(size_t nth, size_t times) {
   state.any_failure = {state.count_all + nth, times};
 }
 
+size_t CountRefused() {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  return state.refused;
+}
+
 bool HasFailed() {
   State& state = TheState();
   const StateLock lock(state.mutex);

@@ -73,6 +73,9 @@ void Fail(Call call, size_t nth, size_t times = 1);
 // The same for calls of any kind.
 void FailAny(size_t nth, size_t times = 1);
 
+// How many calls failed because of these two.
+size_t CountRefused();
+
 // Whether a call failed because Fail or FailAny asked for it, because of the
 // limits below, or because there was no room.
 bool HasFailed();

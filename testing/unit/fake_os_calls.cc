@@ -38,7 +38,10 @@ class Entry {
     const size_t number_all = ++state_.count_all;
     refused_ = state_.failures[index_].Has(number) ||
                state_.any_failure.Has(number_all);
-    if (refused_) state_.has_failed = true;
+    if (refused_) {
+      state_.has_failed = true;
+      ++state_.refused;
+    }
   }
   ~Entry() {
     lock_.unlock();

@@ -239,6 +239,7 @@ CORE_TEST(FakeShortage, FailsTheCallsThatWereNamed) {
   fake_os::FailAny(1);
   EXPECT_EQ(os::CurrentBreak(), 0U);
   EXPECT_NE(os::CurrentBreak(), 0U);
+  EXPECT_EQ(fake_os::CountRefused(), 3U);
 }
 
 CORE_TEST(FakeShortage, LimitsMemoryOfAllKinds) {
