@@ -10,6 +10,9 @@
 // A heap whose thread ends gives up its blocks first and closes its inbox
 // afterwards. A sender that finds it closed therefore sees another owner, or
 // none, when it looks at the block again.
+//
+// testing/interleaving/ runs this file, and what else changes owners, in all
+// orders in which threads can meet; what a step needs is tried there.
 
 #include "memalloc/base/event_counts.h"
 #include "memalloc/base/math.h"

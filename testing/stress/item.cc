@@ -5,19 +5,13 @@
 
 #include "testing/stress/item.h"
 
-#include <malloc.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <new>
 
 #include "testing/contract/pattern.h"
-
-// clang 14 declares the sized forms only with -fsized-deallocation.
-void operator delete(void* pointer, std::size_t size) noexcept;
-void operator delete(void* pointer, std::size_t size,
-                     std::align_val_t alignment) noexcept;
+#include "testing/stress/calls.h"
 
 namespace stress {
 namespace {
@@ -83,20 +77,20 @@ Item MakeItem(Sizes sizes, uint64_t random) {
   const auto alignment = std::align_val_t{item.alignment};
   switch (item.method) {
     case kMalloc:
-      item.block = std::malloc(item.size);
+      item.block = calls::Malloc(item.size);
       break;
     case kCalloc:
-      item.block = std::calloc(item.size, 1);
+      item.block = calls::Calloc(item.size);
       break;
     case kMemalign:
-      item.block = memalign(item.alignment, item.size);
+      item.block = calls::Memalign(item.alignment, item.size);
       break;
     case kNew:
     case kSizedNew:
-      item.block = ::operator new(item.size);
+      item.block = calls::New(item.size);
       break;
     case kAlignedNew:
-      item.block = ::operator new(item.size, alignment);
+      item.block = calls::New(item.size, alignment);
       break;
   }
   if (item.block == nullptr) Fail("no memory", item);
@@ -107,7 +101,7 @@ Item MakeItem(Sizes sizes, uint64_t random) {
       contract::FindNonZero(item.block, item.size) != item.size) {
     Fail("calloc gave memory that is not zero", item);
   }
-  if (choice % 64 == 0 && malloc_usable_size(item.block) < item.size) {
+  if (choice % 64 == 0 && calls::UsableSize(item.block) < item.size) {
     Fail("usable size below the size", item);
   }
   Fill(&item, random);
@@ -130,7 +124,7 @@ void CheckItem(const Item& item) {
 
 void ResizeItem(Sizes sizes, uint64_t random, Item* item) {
   const size_t size = DrawSize(sizes, random) + 1;
-  void* moved = std::realloc(item->block, size);
+  void* moved = calls::Realloc(item->block, size);
   if (moved == nullptr) Fail("realloc failed", *item);
   const Item before = *item;
   *item = Item{moved, size, 0, 16, kMalloc};
@@ -149,16 +143,16 @@ void ReleaseItem(Item* item) {
     case kMalloc:
     case kCalloc:
     case kMemalign:
-      std::free(item->block);
+      calls::Free(item->block);
       break;
     case kNew:
-      ::operator delete(item->block);
+      calls::Delete(item->block);
       break;
     case kSizedNew:
-      ::operator delete(item->block, item->size);
+      calls::Delete(item->block, item->size);
       break;
     case kAlignedNew:
-      ::operator delete(item->block, item->size, alignment);
+      calls::Delete(item->block, item->size, alignment);
       break;
   }
   *item = Item{};

@@ -6,7 +6,6 @@
 // same workloads for hours: soak.cc.
 
 #include <gtest/gtest.h>
-#include <malloc.h>
 
 #include <atomic>
 #include <cstdint>
@@ -15,7 +14,7 @@
 #include <thread>
 #include <tuple>
 
-#include "testing/contract/allocator_in_charge.h"
+#include "testing/stress/calls.h"
 #include "testing/stress/workloads.h"
 
 namespace stress {
@@ -23,10 +22,8 @@ namespace {
 
 class StressTest : public testing::Test {
  protected:
-  void SetUp() override {
-    ASSERT_EQ(contract::MemallocInCharge(), contract::kExpectMemalloc);
-  }
-  void TearDown() override { contract::CheckHeap(); }
+  void SetUp() override { ASSERT_TRUE(calls::IsInCharge()); }
+  void TearDown() override { calls::CheckHeap(); }
 };
 
 struct MailboxCase {
@@ -51,7 +48,7 @@ TEST_P(MailboxTest, ContentsSurvive) {
     options.sizes = parameters.sizes;
     options.lifetime = parameters.lifetime;
     RunMailboxes(options);
-    contract::CheckHeap();
+    calls::CheckHeap();
   }
 }
 
@@ -72,7 +69,7 @@ INSTANTIATE_TEST_SUITE_P(
 TEST_F(StressTest, WhileAnotherThreadTrims) {
   std::atomic<bool> ends{false};
   std::thread trimmer([&ends] {
-    while (!ends) malloc_trim(0);
+    while (!ends) calls::Trim();
   });
   for (const Sizes sizes : {Sizes::kSmall, Sizes::kMixed, Sizes::kLarge}) {
     MailboxOptions options;
@@ -91,9 +88,9 @@ class InterleavedFreesTest : public StressTest,
 TEST_P(InterleavedFreesTest, ContentsSurvive) {
   const int threads = GetParam();
   RunInterleavedFrees(threads, 1, 200, 256);
-  contract::CheckHeap();
+  calls::CheckHeap();
   RunInterleavedFrees(threads, 2, 40, 8 * kKiB);
-  contract::CheckHeap();
+  calls::CheckHeap();
   RunInterleavedFrees(threads, 3, 4, 100 * kKiB);
 }
 

@@ -14,6 +14,8 @@
 #include <thread>
 #include <vector>
 
+#include "testing/stress/calls.h"
+
 namespace stress {
 namespace {
 
@@ -134,7 +136,7 @@ void RunInterleavedFrees(int threads, uint64_t seed, int rounds,
         const size_t size =
             1 + Random(seed + static_cast<uint64_t>(round)).Below(largest);
         auto make = [&](size_t i) {
-          items[i] = AdoptBlock(malloc(size), size, random.Next());
+          items[i] = AdoptBlock(calls::Malloc(size), size, random.Next());
         };
         if (owner == t) {
           for (size_t i = 0; i < cells; ++i) make(i);
@@ -156,7 +158,7 @@ void RunSleepingProducer(uint64_t bytes, size_t size, int rounds) {
   std::vector<Item> items(count);
   auto allocate = [&](uint64_t seed) {
     for (size_t i = 0; i < count; ++i) {
-      items[i] = AdoptBlock(malloc(size), size, seed + i);
+      items[i] = AdoptBlock(calls::Malloc(size), size, seed + i);
     }
   };
   std::thread producer([&] {

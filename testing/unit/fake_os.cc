@@ -41,8 +41,8 @@ thread_local int t_forks = 0;
 
 }  // namespace
 
-State::State()
-    : reservation(ReserveAll()),
+State::State(uintptr_t start)
+    : reservation(start),
       break_start(reservation + kUnalignedBreak),
       break_now(break_start),
       break_limit(BreakCeiling()),
@@ -78,7 +78,7 @@ State& TheState() {
                      new (&TheState().waiters) std::condition_variable_any;
                      TheState().mutex.EndFork();
                    });
-    return *new State;
+    return *new State(ReserveAll());
   }();
   return state;
 }
@@ -138,6 +138,18 @@ void RefusalsLeaveHoles() {
   state.refusals_leave_holes = true;
 }
 
+void BeginAnew() {
+  State& state = TheState();
+  const AddressRange all = Reservation();
+  Forget(all.start, all.bytes);
+  state.~State();
+  new (&state) State(all.start);
+}
+
+AddressRange Reservation() {
+  return {TheState().reservation, kBreakRoom + kMappingRoom};
+}
+
 void Fail(Call call, size_t nth, size_t times) {
   State& state = TheState();
   const StateLock lock(state.mutex);
@@ -149,6 +161,12 @@ void FailAny(size_t nth, size_t times) {
   State& state = TheState();
   const StateLock lock(state.mutex);
   state.any_failure = {state.count_all + nth, times};
+}
+
+size_t CountRefused() {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  return state.refused;
 }
 
 bool HasFailed() {

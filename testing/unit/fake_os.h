@@ -11,7 +11,8 @@
 // that are no multiple of the page size) ends the process with a message.
 //
 // Everything is thread-safe. A process has one fake kernel and it does not
-// forget: run each test in a fresh process (fresh_process.h).
+// forget, unless it is told to begin anew: run each test in a fresh process
+// (fresh_process.h).
 
 #ifndef TESTING_UNIT_FAKE_OS_H_
 #define TESTING_UNIT_FAKE_OS_H_
@@ -51,6 +52,17 @@ void PlaceBreak(size_t offset);
 // said.
 void RefusalsLeaveHoles();
 
+// Takes all memory back and forgets all that was; for who makes the core forget
+// it too. No other thread may be in a call.
+void BeginAnew();
+
+// All the addresses there are.
+struct AddressRange {
+  uintptr_t start;
+  size_t bytes;
+};
+AddressRange Reservation();
+
 // ---- shortage ----
 
 // The `nth` of these calls from now on (1 is the next) fails, and all after it
@@ -61,8 +73,11 @@ void Fail(Call call, size_t nth, size_t times = 1);
 // The same for calls of any kind.
 void FailAny(size_t nth, size_t times = 1);
 
-// Whether a call failed because Fail or FailAny asked for it, or because of
-// the limits below.
+// How many calls failed because of these two.
+size_t CountRefused();
+
+// Whether a call failed because Fail or FailAny asked for it, because of the
+// limits below, or because there was no room.
 bool HasFailed();
 
 // Something stands above the break: it rises by `bytes` more and no further.

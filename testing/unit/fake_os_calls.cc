@@ -38,7 +38,10 @@ class Entry {
     const size_t number_all = ++state_.count_all;
     refused_ = state_.failures[index_].Has(number) ||
                state_.any_failure.Has(number_all);
-    if (refused_) state_.has_failed = true;
+    if (refused_) {
+      state_.has_failed = true;
+      ++state_.refused;
+    }
   }
   ~Entry() {
     lock_.unlock();
@@ -186,7 +189,11 @@ uintptr_t Reserve(size_t bytes, uintptr_t hint) {
   fake_os::CheckPages(state, "odd reservation", 0, bytes);
   if (entry.refused()) return 0;
   const uintptr_t start = fake_os::FindPlace(state, bytes, hint);
-  if (start != 0) state.mappings.Set(start, bytes, PageState::kReserved);
+  if (start == 0) {
+    state.has_failed = true;
+  } else {
+    state.mappings.Set(start, bytes, PageState::kReserved);
+  }
   return start;
 }
 

@@ -53,7 +53,7 @@ class StateMutex {
 using Actions = std::array<std::function<void()>, kNumCalls>;
 
 struct State {
-  State();
+  explicit State(uintptr_t reservation);
 
   StateMutex mutex;
 
@@ -78,6 +78,7 @@ struct State {
   size_t count_all = 0;
   Failures any_failure;
   bool has_failed = false;
+  size_t refused = 0;
   size_t purged_bytes = 0;
   uint64_t now = 1000000;
   uint64_t time_to_touch = 0;

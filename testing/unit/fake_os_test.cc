@@ -147,6 +147,12 @@ CORE_TEST(FakeMappings, ForgetWhatTheyHeld) {
   EXPECT_TRUE(IsZero(reinterpret_cast<void*>(start), kMiB));
 }
 
+CORE_TEST(FakeMappings, NeedRoom) {
+  EXPECT_FALSE(fake_os::HasFailed());
+  EXPECT_EQ(os::Reserve(size_t{1} << 40, 0), 0U);
+  EXPECT_TRUE(fake_os::HasFailed());
+}
+
 CORE_TEST(FakeMappings, ResizeAndMove) {
   const uintptr_t start = os::Reserve(kMiB, 0);
   ASSERT_TRUE(os::Commit(start, kMiB));
@@ -233,6 +239,7 @@ CORE_TEST(FakeShortage, FailsTheCallsThatWereNamed) {
   fake_os::FailAny(1);
   EXPECT_EQ(os::CurrentBreak(), 0U);
   EXPECT_NE(os::CurrentBreak(), 0U);
+  EXPECT_EQ(fake_os::CountRefused(), 3U);
 }
 
 CORE_TEST(FakeShortage, LimitsMemoryOfAllKinds) {
@@ -256,6 +263,29 @@ CORE_TEST(FakeShortage, LetsOthersActInBetween) {
   fake_os::After(Call::kGrowBreak, [&] { seen = fake_os::BreakNow(); });
   EXPECT_EQ(os::GrowBreak(16), start + 26) << "once only";
   EXPECT_EQ(seen, start + 42);
+}
+
+// ---- from the beginning ----
+
+CORE_TEST(FakeKernel, BeginsAnew) {
+  const uintptr_t top = fake_os::BreakNow();
+  fake_os::SetPageSize(65536);
+  ASSERT_EQ(os::GrowBreak(kMiB), top);
+  const uintptr_t mapping = os::Reserve(kMiB, 0);
+  ASSERT_TRUE(os::Commit(mapping, kMiB));
+  Fill(reinterpret_cast<void*>(mapping), kMiB, 1);
+  Fill(reinterpret_cast<void*>(top), kMiB, 2);
+  fake_os::FailAny(1, fake_os::kForEver);
+  fake_os::BeginAnew();
+  EXPECT_EQ(fake_os::CountAll(), 0U);
+  EXPECT_EQ(fake_os::BreakNow(), top);
+  EXPECT_EQ(fake_os::UsableBytes(), 0U);
+  EXPECT_EQ(fake_os::MappedBytes(), 0U);
+  EXPECT_EQ(os::PageSize(), 4096U);
+  ASSERT_EQ(os::GrowBreak(kMiB), top);
+  EXPECT_TRUE(IsZero(reinterpret_cast<void*>(top), kMiB));
+  ASSERT_TRUE(os::Commit(os::Reserve(kMiB, mapping), kMiB));
+  EXPECT_TRUE(IsZero(reinterpret_cast<void*>(mapping), kMiB));
 }
 
 }  // namespace

@@ -7,18 +7,16 @@
 #ifndef TESTING_UNIT_HEAP_TESTING_H_
 #define TESTING_UNIT_HEAP_TESTING_H_
 
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "memalloc/heap/allocator.h"
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/layout/block_header.h"
+#include "testing/unit/worker.h"
 
 namespace memalloc {
 
@@ -44,31 +42,6 @@ void FreeAll(const std::vector<void*>& blocks);
 //   memalloc: CALL(POINTER): WHAT; see docs/errors.md#ANCHOR
 void ExpectMisuse(const std::string& call, const void* pointer,
                   const std::string& what, const std::string& anchor);
-
-// A thread that waits for tasks and runs them one at a time, so that a test
-// says in which order threads do what.
-class Worker {
- public:
-  Worker();
-  ~Worker();
-  Worker(const Worker&) = delete;
-  Worker& operator=(const Worker&) = delete;
-
-  // Runs `task` on the thread and returns when it is done.
-  void Do(const std::function<void()>& task);
-
-  // Ends the thread; the core has heard of it when this returns.
-  void End();
-
- private:
-  void Run();
-
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  const std::function<void()>* task_ = nullptr;
-  bool is_ending_ = false;
-  std::thread thread_;
-};
 
 // Runs `body` in a forked child of this process, which has threads and a heap.
 void InForkedChild(const std::function<void()>& body);

@@ -110,8 +110,11 @@ std::atomic<bool> g_fork_began;
 // Another thread's batch is waited for.
 CORE_TEST(PurgeRaces, AForkMissesNothing) {
   MakeIdleRun();
+  static std::atomic<bool> has_forked;
   // Runs before the allocator's handler, which was registered before.
-  ASSERT_EQ(pthread_atfork([] { g_fork_began = true; }, nullptr, nullptr), 0);
+  ASSERT_EQ(pthread_atfork([] { g_fork_began = true; },
+                           [] { has_forked = true; }, nullptr),
+            0);
   static std::atomic<bool> is_out;
   std::thread purger([] {
     fake_os::Before(Call::kPurge, [] {
@@ -119,6 +122,8 @@ CORE_TEST(PurgeRaces, AForkMissesNothing) {
       while (!g_fork_began) std::this_thread::yield();
     });
     Tick();
+    // In the child, ThreadSanitizer would miss the join of a thread that ended.
+    while (!has_forked) std::this_thread::yield();
   });
   while (!is_out) std::this_thread::yield();
   InForkedChild([] {
