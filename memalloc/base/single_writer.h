@@ -46,8 +46,7 @@ class SingleWriter {
 #pragma GCC diagnostic pop
     return is_zero;
 #else
-    *this -= 1;
-    return *this == 0;
+    return (*this = static_cast<T>(*this - 1)) == 0;
 #endif
   }
 

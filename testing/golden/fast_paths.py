@@ -16,7 +16,8 @@ Counted are, on that path,
   branches      conditional jumps.
 An instruction that changes memory (`sub $1,(%rax)`) is a load and a store.
 
-Disassembly in AT&T syntax by binutils' objdump, x86-64 only.
+Disassembly by binutils' objdump: x86-64 in AT&T syntax, and aarch64, where a
+load or store of a pair of registers is one.
 """
 
 import collections
@@ -27,7 +28,15 @@ Counts = collections.namedtuple("Counts", "instructions loads stores branches")
 Instruction = collections.namedtuple("Instruction", "address text")
 
 _LINE = re.compile(r"^\s*([0-9a-f]+):\s+(\S.*?)\s*$")
+# What objdump says about an instruction behind it.
+_COMMENT = re.compile(r"\s+(#\s|//).*")
 _TARGET = re.compile(r"^([0-9a-f]+)\b")
+_CALLS = ("call", "bl", "blr")
+_JUMPS = ("jmp", "b", "br")
+# aarch64's conditional jumps, and its accesses of memory.
+_AARCH64_BRANCHES = ("b.", "cbz", "cbnz", "tbz", "tbnz")
+_AARCH64_LOADS = ("ldr", "ldp", "ldur", "ldar")
+_AARCH64_STORES = ("str", "stp", "stur", "stlr")
 # An operand in memory: a base or index in parentheses, or a segment.
 _MEMORY = re.compile(r"\(|%[fg]s:")
 # Their last operand is only read.
@@ -46,7 +55,7 @@ def parse(disassembly):
     for line in disassembly.splitlines():
         match = _LINE.match(line)
         if match:
-            text = match[2].split("#")[0].strip()
+            text = _COMMENT.sub("", match[2].replace("\t", " "))
             found.append(Instruction(int(match[1], 16), text))
     return found
 
@@ -62,10 +71,10 @@ def straight_path(instructions):
         name, _, operands = one.text.partition(" ")
         if name.startswith("ret"):
             return path
-        if name.startswith("call"):
+        if name in _CALLS:
             raise NotStraight(f"'{one.text}' is on the path")
         i += 1
-        if name.startswith("jmp"):
+        if name in _JUMPS:
             target = _TARGET.match(operands.strip())
             i = places.get(int(target[1], 16)) if target else None
             if i is None or len(path) > len(instructions):
@@ -81,6 +90,8 @@ def _split(operands):
 def _accesses(text):
     """Whether the instruction loads, and whether it stores."""
     name, _, rest = text.partition(" ")
+    if name.startswith(_AARCH64_LOADS + _AARCH64_STORES):
+        return name.startswith(_AARCH64_LOADS), name.startswith(_AARCH64_STORES)
     if name.startswith(("lea", "nop", "prefetch", "j")):
         return False, False
     operands = _split(rest.strip())
@@ -101,7 +112,8 @@ def count(path):
         if name == "endbr64":
             continue
         instructions += 1
-        branches += name[0] == "j" and not name.startswith("jmp")
+        is_conditional = name.startswith(("j",) + _AARCH64_BRANCHES)
+        branches += is_conditional and name not in _JUMPS
         load, store = _accesses(one.text)
         loads += load
         stores += store
@@ -150,7 +162,7 @@ def function(binary, symbol):
         raise LookupError(f"{binary} has no function {symbol}")
     return parse(
         _run(
-            "objdump",
+            "objdump" if is_x86_64(binary) else "aarch64-linux-gnu-objdump",
             "--disassemble",
             "--no-show-raw-insn",
             f"--start-address={start}",

@@ -30,7 +30,11 @@ FUNCTIONS = {
     "sized-delete": "_ZdlPvm",
 }
 # Where they are looked at: name and the variable that leads to the file.
-BINARIES = {"executable": "PROGRAM", "memalloc.so": "LIBRARY"}
+BINARIES = {
+    "executable": "PROGRAM",
+    "memalloc.so": "LIBRARY",
+    "aarch64": "AARCH64_PROGRAM",  # an executable too
+}
 
 
 def row(compiler, binary, function, counts):
@@ -45,6 +49,9 @@ def measure():
     for binary, variable in BINARIES.items():
         file = os.environ[variable]
         compiler = fast_paths.compiler(file)
+        # The cross compiler is gcc, whatever the other files are built with.
+        if compiler != fast_paths.compiler(os.environ["PROGRAM"]):
+            continue
         for function, symbol in FUNCTIONS.items():
             path = fast_paths.straight_path(fast_paths.function(file, symbol))
             rows.append(row(compiler, binary, function, fast_paths.count(path)))
@@ -152,6 +159,25 @@ class CountingTest(unittest.TestCase):
         for text in ("subl $0x1,0x10(%rsi)", "dec (%rax)", "add %rax,(%rcx)"):
             with self.subTest(text):
                 self.assertEqual(self.count(text), (2, 1, 1, 0))
+
+    def test_aarch64(self):
+        for text, counts in {
+            "ldr x0, [x1, #8]": (2, 1, 0, 0),
+            "ldp x0, x1, [x2]": (2, 1, 0, 0),
+            "ldrb w3, [x3, x1]": (2, 1, 0, 0),
+            "str xzr, [x0]": (2, 0, 1, 0),
+            "b.hi 4a18 <f+0x58>  // b.pmore": (2, 0, 0, 1),
+            "cbz w0, 4ab8 <f+0x98>": (2, 0, 0, 1),
+            "mov x0, #0x9d5b                // #40283": (2, 0, 0, 0),
+            "prfm pstl1keep, [x1]": (2, 0, 0, 0),
+            "mrs x2, tpidr_el0": (2, 0, 0, 0),
+        }.items():
+            with self.subTest(text):
+                self.assertEqual(self.count(text), counts)
+        for text in ("bl 500 <g>", "b 500 <g>", "br x1"):
+            with self.subTest(text):
+                with self.assertRaises(fast_paths.NotStraight):
+                    self.path(text)
 
     def test_addresses_are_not_accesses(self):
         self.assertEqual(self.count("lea 0xf(%rdi),%rdx"), (2, 0, 0, 0))

@@ -160,6 +160,11 @@ class Server:
         self.process.send_signal(number)
         return self.wait(min_peak)
 
+    def crash(self):
+        """Ends it by SIGKILL, with its children."""
+        self._stopping = True
+        real_program.kill_group(self.process)
+
     def wait(self, min_peak: int = 1):
         """Waits for an end already asked for; the stats lines it left."""
         self._stopping = True

@@ -41,6 +41,8 @@ void RunRound(uint64_t seed, int threads) {
   contract::CheckHeap();
   stress::RunInterleavedFrees(threads, seed, 100, 512);
   contract::CheckHeap();
+  stress::RunForkStorm(threads, seed, 40);
+  contract::CheckHeap();
   stress::RunSleepingProducer(16 * stress::kMiB, 100 + seed % 5000, 2);
   contract::CheckHeap();
 }

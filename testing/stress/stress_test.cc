@@ -82,6 +82,8 @@ TEST_F(StressTest, WhileAnotherThreadTrims) {
   trimmer.join();
 }
 
+TEST_F(StressTest, ForkStorm) { RunForkStorm(4, 1, 40); }
+
 class InterleavedFreesTest : public StressTest,
                              public testing::WithParamInterface<int> {};
 

@@ -53,6 +53,10 @@ void RunInterleavedFrees(int threads, uint64_t seed, int rounds,
 // frees all of them and allocates as much, `rounds` times.
 void RunSleepingProducer(uint64_t bytes, size_t size, int rounds);
 
+// A thread forks so many times while `threads` others run mailboxes; the
+// children work on.
+void RunForkStorm(int threads, uint64_t seed, int forks);
+
 }  // namespace stress
 
 #endif  // TESTING_STRESS_WORKLOADS_H_

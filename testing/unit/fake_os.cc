@@ -29,6 +29,12 @@ constexpr size_t kUnalignedBreak = 0x1234;
 
 void* ToPointer(uintptr_t address) { return reinterpret_cast<void*>(address); }
 
+// FAKE_OS_PAGE_SIZE is for whole programs on pages of another size.
+size_t InitialPageSize() {
+  const char* given = getenv("FAKE_OS_PAGE_SIZE");
+  return given == nullptr ? 4096 : strtoul(given, nullptr, 10);
+}
+
 uintptr_t ReserveAll() {
   void* start = mmap(nullptr, kBreakRoom + kMappingRoom + kArenaSize, PROT_NONE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -43,6 +49,7 @@ thread_local int t_forks = 0;
 
 State::State(uintptr_t start)
     : reservation(start),
+      page_size(InitialPageSize()),
       break_start(reservation + kUnalignedBreak),
       break_now(break_start),
       break_limit(BreakCeiling()),

@@ -40,7 +40,8 @@ const char* Name(Call call);
 
 // ---- before the core's first call ----
 
-// 4, 16 or 64 KiB; 4 KiB if not said.
+// 4, 16 or 64 KiB; if not said, what the variable FAKE_OS_PAGE_SIZE says, or
+// 4 KiB.
 void SetPageSize(size_t bytes);
 
 // The break begins `offset` bytes behind a multiple of the arena's size; 0x1234

@@ -58,7 +58,7 @@ struct State {
   StateMutex mutex;
 
   const uintptr_t reservation;  // a multiple of the arena's size
-  size_t page_size = 4096;
+  size_t page_size;
   uintptr_t break_start;
   uintptr_t break_now;
   uintptr_t break_limit;

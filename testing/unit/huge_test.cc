@@ -30,7 +30,7 @@ CORE_TEST(Huge, HasPagesOfItsOwn) {
   void* block = Allocate(size);
   ASSERT_NE(block, nullptr);
   EXPECT_EQ(fake_os::BreakNow(), top);
-  EXPECT_EQ(UsableSize(block), RoundUp(size, 4096));
+  EXPECT_EQ(UsableSize(block), RoundUp(size, os::PageSize()));
   EXPECT_TRUE(IsZero(block, UsableSize(block)));
   Fill(block, UsableSize(block), 1);
   CheckHeap();
@@ -254,7 +254,7 @@ CORE_TEST(HugeResize, ShrinksInPlace) {
   Fill(block, size, 1);
   const size_t usable = fake_os::UsableBytes();
   ASSERT_EQ(Reallocate(block, 30 * kMiB + 1), block);
-  EXPECT_EQ(usable - fake_os::UsableBytes(), 30 * kMiB - 4096);
+  EXPECT_EQ(usable - fake_os::UsableBytes(), 30 * kMiB - os::PageSize());
   EXPECT_TRUE(HasPattern(block, 30 * kMiB + 1, 1, size));
   EXPECT_TRUE(Owns(At(block, 30 * kMiB)));
   EXPECT_FALSE(Owns(At(block, 50 * kMiB))) << "slots are given up too";

@@ -7,7 +7,8 @@ same group of archives: the linker takes only the members that are needed, and
 the order inside the group does not matter.
 
 Archives are named with `-l:`, which searches the linker's own directories:
-no path depends on the architecture. Headers come from /usr/include, which
+no path depends on the architecture. For --config=aarch64 there are none;
+`cross_repository` may have the same targets made from sources. Headers come from /usr/include, which
 every compiler searches already, or from `include_dir`.
 """
 
@@ -21,13 +22,27 @@ _LIBRARY = """cc_library(
 )
 """
 
-def _library(name, hdrs = "[]", includes = [], linkopts = [], deps = []):
+def _library(name, hdrs = "[]", includes = [], linkopts = [], deps = [], instead = None):
+    """A cc_library; the cross build depends on `instead`, if that is given."""
+    if instead:
+        linkopts = _unless_cross(linkopts, [])
+        deps = _unless_cross(deps, [instead])
     return _LIBRARY.format(
         deps = deps,
         hdrs = hdrs,
         includes = includes,
         linkopts = linkopts,
         name = name,
+    )
+
+def _unless_cross(native, cross):
+    return """select({{
+        "{condition}": {cross},
+        "//conditions:default": {native},
+    }})""".format(
+        condition = "@memalloc//tools/aarch64",
+        cross = cross,
+        native = native,
     )
 
 def _archive_path(ctx, archive):
@@ -68,17 +83,15 @@ def _debian_library_impl(ctx):
         includes = includes,
         linkopts = linkopts + ctx.attr.linkopts,
     )]}
-    for target in ctx.attr.targets:
+    mains = ctx.attr.main_archives
+    for target in ctx.attr.targets + mains.keys():
         package, _, name = target.rpartition(":")
-        packages.setdefault(package, []).append(
-            _library(name = name, deps = ["//:archives"]),
-        )
-    for target, archive in ctx.attr.main_archives.items():
-        package, _, name = target.rpartition(":")
+        cross = ctx.attr.cross_repository
         packages.setdefault(package, []).append(_library(
             name = name,
             deps = ["//:archives"],
-            linkopts = ["-l:" + archive],
+            linkopts = ["-l:" + mains[target]] if target in mains else [],
+            instead = cross + "//" + target if cross else None,
         ))
     for package, rules in packages.items():
         path = package + "/BUILD" if package else "BUILD"
@@ -92,6 +105,9 @@ debian_library = repository_rule(
         ),
         "archives": attr.string_list(
             doc = "Static libraries that all targets link.",
+        ),
+        "cross_repository": attr.string(
+            doc = "A repository of the same targets, for --config=aarch64.",
         ),
         "debian_packages": attr.string_list(
             doc = "What to install when an archive is missing.",
