@@ -11,7 +11,9 @@
 
 #include "memalloc/base/attributes.h"
 #include "memalloc/base/check.h"
+#include "memalloc/base/settings.h"
 #include "memalloc/heap/allocator.h"
+#include "memalloc/heap/hardened_allocator.h"
 
 #ifdef MEMALLOC_PRELOAD
 namespace std {
@@ -51,8 +53,8 @@ std::new_handler CurrentHandler() {
 }
 
 void* TryOnce(size_t size, size_t alignment) {
-  return alignment <= kMinAlignment ? AllocateAnySize(size)
-                                    : AllocateAligned(size, alignment);
+  return alignment <= kMinAlignment ? front::AllocateAnySize(size)
+                                    : front::AllocateAligned(size, alignment);
 }
 
 MEMALLOC_SLOW void* NewSlow(size_t size, size_t alignment) {
@@ -86,12 +88,12 @@ MEMALLOC_SLOW void* NewNoThrowSlow(size_t size, size_t alignment) noexcept {
 }
 
 MEMALLOC_FAST void* New(size_t size) {
-  void* cell = TryAllocateFast(size);
+  void* cell = front::TryAllocateFast(size);
   return MEMALLOC_LIKELY(cell != nullptr) ? cell : NewSlow(size, kMinAlignment);
 }
 
 MEMALLOC_FAST void* NewNoThrow(size_t size) noexcept {
-  void* cell = TryAllocateFast(size);
+  void* cell = front::TryAllocateFast(size);
   return MEMALLOC_LIKELY(cell != nullptr) ? cell
                                           : NewNoThrowSlow(size, kMinAlignment);
 }
@@ -130,43 +132,43 @@ MEMALLOC_EXPORT void* operator new[](size_t size, align_val_t alignment,
 }
 
 MEMALLOC_EXPORT void operator delete(void* pointer) noexcept {
-  memalloc::Free(pointer);
+  memalloc::front::Free(pointer);
 }
 MEMALLOC_EXPORT void operator delete[](void* pointer) noexcept {
-  memalloc::Free(pointer);
+  memalloc::front::Free(pointer);
 }
 MEMALLOC_EXPORT void operator delete(void* pointer, const nothrow_t&) noexcept {
-  memalloc::Free(pointer);
+  memalloc::front::Free(pointer);
 }
 MEMALLOC_EXPORT void operator delete[](void* pointer,
                                        const nothrow_t&) noexcept {
-  memalloc::Free(pointer);
+  memalloc::front::Free(pointer);
 }
 MEMALLOC_EXPORT void operator delete(void* pointer, size_t) noexcept {
-  memalloc::Free(pointer);
+  memalloc::front::Free(pointer);
 }
 MEMALLOC_EXPORT void operator delete[](void* pointer, size_t) noexcept {
-  memalloc::Free(pointer);
+  memalloc::front::Free(pointer);
 }
 MEMALLOC_EXPORT void operator delete(void* pointer, align_val_t) noexcept {
-  memalloc::Free(pointer);
+  memalloc::front::Free(pointer);
 }
 MEMALLOC_EXPORT void operator delete[](void* pointer, align_val_t) noexcept {
-  memalloc::Free(pointer);
+  memalloc::front::Free(pointer);
 }
 MEMALLOC_EXPORT void operator delete(void* pointer, align_val_t,
                                      const nothrow_t&) noexcept {
-  memalloc::Free(pointer);
+  memalloc::front::Free(pointer);
 }
 MEMALLOC_EXPORT void operator delete[](void* pointer, align_val_t,
                                        const nothrow_t&) noexcept {
-  memalloc::Free(pointer);
+  memalloc::front::Free(pointer);
 }
 MEMALLOC_EXPORT void operator delete(void* pointer, size_t,
                                      align_val_t) noexcept {
-  memalloc::Free(pointer);
+  memalloc::front::Free(pointer);
 }
 MEMALLOC_EXPORT void operator delete[](void* pointer, size_t,
                                        align_val_t) noexcept {
-  memalloc::Free(pointer);
+  memalloc::front::Free(pointer);
 }

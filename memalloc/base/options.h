@@ -28,8 +28,16 @@ enum class Option : uint8_t {
   kHardLimit,         // bytes, 0: none
   kCgroupLimit,       // 0 or 1
   kBackgroundThread,  // 0 or 1
+  // Without effect unless kIsHardened.
+  kQuarantine,   // bytes
+  kZeroOnFree,   // bytes
+  kRandomOrder,  // 0 or 1
+  kGuardPages,   // 0 or 1
 };
-constexpr size_t kNumOptions = 10;
+constexpr size_t kNumOptions = 14;
+// The first of those that are for the hardened build.
+constexpr size_t kFirstHardenedOption =
+    static_cast<size_t>(Option::kQuarantine);
 
 // Values of kHugePages.
 enum class HugePages : uint8_t { kNever, kDefault, kAlways };

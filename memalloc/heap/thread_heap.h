@@ -85,6 +85,11 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
 
   MEMALLOC_FAST SizeClass ClassOf(size_t size) const { return table_.Of(size); }
 
+  // The key of the block from which the class's bin is filled.
+  MEMALLOC_FAST uintptr_t KeyOf(SizeClass size_class) const {
+    return keys_[size_class];
+  }
+
   // The fast path of free, for a cell of a block that this heap owns.
   MEMALLOC_FAST void FreeOwn(BlockHeader* block, FreeCell* cell) {
     cell->SetNext(block->free_list, block->link_key);
