@@ -73,8 +73,9 @@ MEMALLOC_API void memalloc_stop_background_thread(void);
 
 /* Sets an option of docs/tuning.md, such as ("purge_delay", "500ms"), from now
  * on; a variable of the environment is overruled. Returns 0, ENOENT if there is
- * no such option, EINVAL if `value` is none for it, or what
- * memalloc_start_background_thread returns if that is set. */
+ * no such option, ENOTSUP if it is for the hardened build and this is another,
+ * EINVAL if `value` is none for it, or what memalloc_start_background_thread
+ * returns if that is set. */
 MEMALLOC_API int memalloc_set_option(const char* name, const char* value);
 
 /* Writes the option's value, as memalloc_set_option takes it, into the `size`

@@ -19,7 +19,9 @@
 #include "memalloc/api/link_unit.h"
 #include "memalloc/base/attributes.h"
 #include "memalloc/base/math.h"
+#include "memalloc/base/settings.h"
 #include "memalloc/heap/allocator.h"
+#include "memalloc/heap/hardened_allocator.h"
 #include "memalloc/heap/sized_free.h"
 #include "memalloc/os/os.h"
 
@@ -42,27 +44,27 @@ MEMALLOC_FAST void* OrNoMemory(void* result) {
 
 // Out of line, so that malloc's fast path ends in a jump.
 MEMALLOC_SLOW void* MallocSlow(size_t size) {
-  return OrNoMemory(AllocateAnySize(size));
+  return OrNoMemory(front::AllocateAnySize(size));
 }
 
 MEMALLOC_FAST void* Malloc(size_t size) {
-  void* cell = TryAllocateFast(size);
+  void* cell = front::TryAllocateFast(size);
   return MEMALLOC_LIKELY(cell != nullptr) ? cell : MallocSlow(size);
 }
 
 void* Calloc(size_t count, size_t size) {
   size_t bytes;
   if (__builtin_mul_overflow(count, size, &bytes)) return FailWith(ENOMEM);
-  return OrNoMemory(AllocateZeroed(bytes));
+  return OrNoMemory(front::AllocateZeroed(bytes));
 }
 
 void* Realloc(void* pointer, size_t size) {
   if (pointer == nullptr) return Malloc(size);
   if (size == 0) {
-    Free(pointer);
+    front::Free(pointer);
     return nullptr;
   }
-  return OrNoMemory(Reallocate(pointer, size));
+  return OrNoMemory(front::Reallocate(pointer, size));
 }
 
 // memalign takes any alignment and rounds it up to a power of two; beyond the
@@ -72,7 +74,7 @@ void* Memalign(size_t alignment, size_t size) {
     if (alignment > kMaxRequest) return FailWith(EINVAL);
     alignment = alignment <= 1 ? 1 : size_t{2} << Log2(alignment - 1);
   }
-  return OrNoMemory(AllocateAligned(size, alignment));
+  return OrNoMemory(front::AllocateAligned(size, alignment));
 }
 
 int PosixMemalign(void** result, size_t alignment, size_t size) {
@@ -80,7 +82,7 @@ int PosixMemalign(void** result, size_t alignment, size_t size) {
     return EINVAL;
   }
   const int saved_errno = errno;
-  void* pointer = AllocateAligned(size, alignment);
+  void* pointer = front::AllocateAligned(size, alignment);
   errno = saved_errno;
   if (pointer == nullptr) return ENOMEM;
   *result = pointer;
@@ -89,17 +91,18 @@ int PosixMemalign(void** result, size_t alignment, size_t size) {
 
 void* AlignedAlloc(size_t alignment, size_t size) {
   if (!IsPowerOfTwo(alignment)) return FailWith(EINVAL);
-  return OrNoMemory(AllocateAligned(size, alignment));
+  return OrNoMemory(front::AllocateAligned(size, alignment));
 }
 
 void* Valloc(size_t size) {
-  return OrNoMemory(AllocateAligned(size, os::PageSize()));
+  return OrNoMemory(front::AllocateAligned(size, os::PageSize()));
 }
 
 void* Pvalloc(size_t size) {
   const size_t page = os::PageSize();
   if (size > kMaxRequest) return FailWith(ENOMEM);
-  return OrNoMemory(AllocateAligned(RoundUp(Max<size_t>(size, 1), page), page));
+  return OrNoMemory(
+      front::AllocateAligned(RoundUp(Max<size_t>(size, 1), page), page));
 }
 
 }  // namespace
@@ -109,7 +112,9 @@ MEMALLOC_EXPORT void* malloc(size_t size) noexcept {
   return memalloc::Malloc(size);
 }
 
-MEMALLOC_EXPORT void free(void* pointer) noexcept { memalloc::Free(pointer); }
+MEMALLOC_EXPORT void free(void* pointer) noexcept {
+  memalloc::front::Free(pointer);
+}
 
 MEMALLOC_EXPORT void* calloc(size_t count, size_t size) noexcept {
   return memalloc::Calloc(count, size);
@@ -150,20 +155,23 @@ MEMALLOC_EXPORT void* pvalloc(size_t size) noexcept {
 }
 
 MEMALLOC_EXPORT size_t malloc_usable_size(void* pointer) noexcept {
-  return memalloc::UsableSize(pointer);
+  return memalloc::front::UsableSize(pointer);
 }
 
 MEMALLOC_EXPORT void free_sized(void* pointer, size_t size) noexcept {
-  memalloc::FreeSized(pointer, size, "free_sized");
+  memalloc::front::FreeSized(pointer, size, "free_sized");
 }
 
 MEMALLOC_EXPORT void free_aligned_sized(void* pointer, size_t alignment,
                                         size_t size) noexcept {
-  memalloc::FreeAlignedSized(pointer, alignment, size, "free_aligned_sized");
+  memalloc::front::FreeAlignedSized(pointer, alignment, size,
+                                    "free_aligned_sized");
 }
 
 // Removed from glibc's headers in 2.26, still called by old programs.
-MEMALLOC_EXPORT void cfree(void* pointer) noexcept { memalloc::Free(pointer); }
+MEMALLOC_EXPORT void cfree(void* pointer) noexcept {
+  memalloc::front::Free(pointer);
+}
 
 // The names under which libc's own parts, and programs that wrap malloc, call
 // the allocator.

@@ -12,7 +12,9 @@
 
 #include "memalloc/api/link_unit.h"
 #include "memalloc/base/line_buffer.h"
+#include "memalloc/base/settings.h"
 #include "memalloc/heap/central_heap.h"
+#include "memalloc/heap/hardened_allocator.h"
 #include "memalloc/observe/summary.h"
 #include "memalloc/os/os.h"
 
@@ -70,5 +72,6 @@ MEMALLOC_EXPORT int malloc_info(int options, FILE* stream) noexcept {
 }
 
 MEMALLOC_EXPORT int malloc_trim(size_t pad) noexcept {
+  if constexpr (memalloc::kIsHardened) memalloc::hardened::EmptyQuarantine();
   return memalloc::g_central_heap.Trim(pad) ? 1 : 0;
 }

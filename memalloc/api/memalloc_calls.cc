@@ -2,8 +2,10 @@
 
 #define MEMALLOC_BUILDING
 #include "memalloc/api/link_unit.h"
+#include "memalloc/base/settings.h"
 #include "memalloc/heap/allocator.h"
 #include "memalloc/heap/central_heap.h"
+#include "memalloc/heap/hardened_allocator.h"
 #include "memalloc/memalloc.h"
 #include "memalloc/observe/summary.h"
 #include "memalloc/runtime/options.h"
@@ -14,6 +16,7 @@ const char* memalloc_version() { return "0.1.0"; }
 int memalloc_owns(const void* pointer) { return memalloc::Owns(pointer); }
 
 int memalloc_check_heap() {
+  if constexpr (memalloc::kIsHardened) memalloc::hardened::CheckQuarantine();
   memalloc::g_central_heap.Check(memalloc::t_heap);
   return 1;
 }

@@ -12,7 +12,9 @@
 #include "memalloc/api/link_unit.h"
 #include "memalloc/base/attributes.h"
 #include "memalloc/base/check.h"
+#include "memalloc/base/settings.h"
 #include "memalloc/heap/allocator.h"
+#include "memalloc/heap/hardened_allocator.h"
 #include "memalloc/heap/sized_free.h"
 
 #ifdef MEMALLOC_PRELOAD
@@ -53,8 +55,8 @@ std::new_handler CurrentHandler() {
 }
 
 void* TryOnce(size_t size, size_t alignment) {
-  return alignment <= kMinAlignment ? AllocateAnySize(size)
-                                    : AllocateAligned(size, alignment);
+  return alignment <= kMinAlignment ? front::AllocateAnySize(size)
+                                    : front::AllocateAligned(size, alignment);
 }
 
 MEMALLOC_SLOW void* NewSlow(size_t size, size_t alignment) {
@@ -88,12 +90,12 @@ MEMALLOC_SLOW void* NewNoThrowSlow(size_t size, size_t alignment) noexcept {
 }
 
 MEMALLOC_FAST void* New(size_t size) {
-  void* cell = TryAllocateFast(size);
+  void* cell = front::TryAllocateFast(size);
   return MEMALLOC_LIKELY(cell != nullptr) ? cell : NewSlow(size, kMinAlignment);
 }
 
 MEMALLOC_FAST void* NewNoThrow(size_t size) noexcept {
-  void* cell = TryAllocateFast(size);
+  void* cell = front::TryAllocateFast(size);
   return MEMALLOC_LIKELY(cell != nullptr) ? cell
                                           : NewNoThrowSlow(size, kMinAlignment);
 }
@@ -132,51 +134,51 @@ MEMALLOC_EXPORT void* operator new[](size_t size, align_val_t alignment,
 }
 
 MEMALLOC_EXPORT void operator delete(void* pointer) noexcept {
-  memalloc::Free(pointer);
+  memalloc::front::Free(pointer);
 }
 MEMALLOC_EXPORT void operator delete[](void* pointer) noexcept {
-  memalloc::Free(pointer);
+  memalloc::front::Free(pointer);
 }
 MEMALLOC_EXPORT void operator delete(void* pointer, const nothrow_t&) noexcept {
-  memalloc::Free(pointer);
+  memalloc::front::Free(pointer);
 }
 MEMALLOC_EXPORT void operator delete[](void* pointer,
                                        const nothrow_t&) noexcept {
-  memalloc::Free(pointer);
+  memalloc::front::Free(pointer);
 }
 MEMALLOC_EXPORT void operator delete(void* pointer, size_t size) noexcept {
-  memalloc::FreeSized(pointer, size, "operator delete");
+  memalloc::front::FreeSized(pointer, size, "operator delete");
 }
 MEMALLOC_EXPORT void operator delete[](void* pointer, size_t size) noexcept {
-  memalloc::FreeSized(pointer, size, "operator delete[]");
+  memalloc::front::FreeSized(pointer, size, "operator delete[]");
 }
 MEMALLOC_EXPORT void operator delete(void* pointer,
                                      align_val_t alignment) noexcept {
-  memalloc::FreeAligned(pointer, static_cast<size_t>(alignment),
-                        "operator delete");
+  memalloc::front::FreeAligned(pointer, static_cast<size_t>(alignment),
+                               "operator delete");
 }
 MEMALLOC_EXPORT void operator delete[](void* pointer,
                                        align_val_t alignment) noexcept {
-  memalloc::FreeAligned(pointer, static_cast<size_t>(alignment),
-                        "operator delete[]");
+  memalloc::front::FreeAligned(pointer, static_cast<size_t>(alignment),
+                               "operator delete[]");
 }
 MEMALLOC_EXPORT void operator delete(void* pointer, align_val_t alignment,
                                      const nothrow_t&) noexcept {
-  memalloc::FreeAligned(pointer, static_cast<size_t>(alignment),
-                        "operator delete");
+  memalloc::front::FreeAligned(pointer, static_cast<size_t>(alignment),
+                               "operator delete");
 }
 MEMALLOC_EXPORT void operator delete[](void* pointer, align_val_t alignment,
                                        const nothrow_t&) noexcept {
-  memalloc::FreeAligned(pointer, static_cast<size_t>(alignment),
-                        "operator delete[]");
+  memalloc::front::FreeAligned(pointer, static_cast<size_t>(alignment),
+                               "operator delete[]");
 }
 MEMALLOC_EXPORT void operator delete(void* pointer, size_t size,
                                      align_val_t alignment) noexcept {
-  memalloc::FreeAlignedSized(pointer, static_cast<size_t>(alignment), size,
-                             "operator delete");
+  memalloc::front::FreeAlignedSized(pointer, static_cast<size_t>(alignment),
+                                    size, "operator delete");
 }
 MEMALLOC_EXPORT void operator delete[](void* pointer, size_t size,
                                        align_val_t alignment) noexcept {
-  memalloc::FreeAlignedSized(pointer, static_cast<size_t>(alignment), size,
-                             "operator delete[]");
+  memalloc::front::FreeAlignedSized(pointer, static_cast<size_t>(alignment),
+                                    size, "operator delete[]");
 }

@@ -7,6 +7,7 @@ namespace {
 
 constexpr uint64_t kMaxDelay = uint64_t{1} << 31;
 constexpr uint64_t kMaxBytes = uint64_t{1} << 46;
+constexpr uint64_t kKiB = uint64_t{1} << 10;
 constexpr uint64_t kMiB = uint64_t{1} << 20;
 
 }  // namespace
@@ -24,6 +25,10 @@ constexpr OptionInfo kOptionInfo[kNumOptions] = {
     {"cgroup_limit", OptionUnit::kFlag, 0, 1},
     {"background_thread", OptionUnit::kFlag, 0, 1},
     {"foreign_pointers", OptionUnit::kForeignPointers, 0, 2},
+    {"quarantine", OptionUnit::kBytes, 256 * kKiB, kMaxBytes},
+    {"zero_on_free", OptionUnit::kBytes, 32, kMaxBytes},
+    {"random_order", OptionUnit::kFlag, 1, 1},
+    {"guard_pages", OptionUnit::kFlag, 1, 1},
 };
 
 // Constant-initialised: an option may be wanted before any constructor ran.
@@ -33,7 +38,9 @@ std::atomic<uint64_t> g_options[kNumOptions] = {
     {kOptionInfo[4].initial},  {kOptionInfo[5].initial},
     {kOptionInfo[6].initial},  {kOptionInfo[7].initial},
     {kOptionInfo[8].initial},  {kOptionInfo[9].initial},
-    {kOptionInfo[10].initial},
+    {kOptionInfo[10].initial}, {kOptionInfo[11].initial},
+    {kOptionInfo[12].initial}, {kOptionInfo[13].initial},
+    {kOptionInfo[14].initial},
 };
 
 }  // namespace memalloc

@@ -29,8 +29,16 @@ enum class Option : uint8_t {
   kCgroupLimit,       // 0 or 1
   kBackgroundThread,  // 0 or 1
   kForeignPointers,   // ForeignPointers
+  // Without effect unless kIsHardened.
+  kQuarantine,   // bytes
+  kZeroOnFree,   // bytes
+  kRandomOrder,  // 0 or 1
+  kGuardPages,   // 0 or 1
 };
-constexpr size_t kNumOptions = 11;
+constexpr size_t kNumOptions = 15;
+// The first of those that are for the hardened build.
+constexpr size_t kFirstHardenedOption =
+    static_cast<size_t>(Option::kQuarantine);
 
 // Values of kHugePages.
 enum class HugePages : uint8_t { kNever, kDefault, kAlways };

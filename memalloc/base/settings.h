@@ -9,6 +9,8 @@
 
 namespace memalloc {
 
+namespace hardened {}
+
 // The checks of docs/errors.md. Without them for measuring only: what they
 // cost.
 #ifdef MEMALLOC_NO_CHECKS
@@ -18,10 +20,14 @@ inline constexpr bool kHasChecks = true;
 #endif
 
 // Finds more mistakes and is harder to attack, for some time and memory.
+// `front` is the allocator that the names of libc stand for: the core as it is,
+// or with the hardened build's checks round it (heap/hardened_allocator.h).
 #ifdef MEMALLOC_HARDENED
 inline constexpr bool kIsHardened = true;
+namespace front = hardened;
 #else
 inline constexpr bool kIsHardened = false;
+namespace front = ::memalloc;
 #endif
 
 }  // namespace memalloc

@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "memalloc/base/settings.h"
 #include "memalloc/layout/address_map.h"
 #include "memalloc/layout/block_header.h"
 #include "memalloc/layout/constants.h"
@@ -30,7 +31,6 @@ class Batch {
     return reinterpret_cast<Batch*>(address);
   }
   uintptr_t Address() const { return reinterpret_cast<uintptr_t>(this); }
-  FreeCell* anchor() { return &first_; }
 
   // Makes the batch of `cells` cells of the block from `first` up to this one.
   void Seal(const BlockHeader* block, FreeCell* first, uint32_t cells) {
@@ -60,6 +60,13 @@ class Batch {
       DieOfOverwrittenLink(&first_);
     }
     return next();
+  }
+
+  // Links the cells in front of `next`, which ends the batch.
+  void LinkTo(uintptr_t next, uintptr_t key) {
+    first_.SetNext(next, key);
+    // There, free cells are clear but for their link.
+    if constexpr (kIsHardened) rest_ = 0;
   }
 
   void SetNext(uintptr_t next) {

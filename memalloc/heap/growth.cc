@@ -9,6 +9,8 @@
 #include "memalloc/base/check.h"
 #include "memalloc/base/math.h"
 #include "memalloc/base/options.h"
+#include "memalloc/base/settings.h"
+#include "memalloc/hardened/guard.h"
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/huge_pages.h"
 #include "memalloc/heap/reserve.h"
@@ -156,6 +158,10 @@ void CentralHeap::StartArena(uintptr_t arena, ArenaKind kind) {
   ++arena_count_;
   ++backed_granules_;
   g_address_map.Set(arena, 1, SlotKind::kArena);
+  if constexpr (kIsHardened) {
+    GuardTable(arena, reinterpret_cast<uintptr_t>(header),
+               sizeof(FreeGranules) + kGranulesPerArena * sizeof(PurgedPages));
+  }
 }
 
 // Before a byte of it is touched, tables of arenas too: the kernel would keep a

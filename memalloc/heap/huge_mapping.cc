@@ -3,6 +3,8 @@
 #include "memalloc/heap/huge_mapping.h"
 
 #include "memalloc/base/math.h"
+#include "memalloc/base/settings.h"
+#include "memalloc/hardened/guard.h"
 #include "memalloc/heap/reserve.h"
 #include "memalloc/layout/address_map.h"
 #include "memalloc/os/os.h"
@@ -56,7 +58,11 @@ uintptr_t ReserveRoom(size_t offset, size_t bytes, size_t alignment) {
       ReserveAligned(offset + bytes, Max(alignment, kArenaSize),
                      alignment >= kArenaSize ? offset : 0);
   if (base == 0) return 0;
-  if (os::Commit(base, kTableSize)) return base;
+  if (os::Commit(base, kTableSize)) {
+    if constexpr (kIsHardened)
+      GuardTable(base, reinterpret_cast<uintptr_t>(ArenaHeaderAt(base)), 0);
+    return base;
+  }
   ReturnAfterFailure(base, offset + bytes, base, kTableSize);
   return 0;
 }

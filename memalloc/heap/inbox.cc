@@ -103,7 +103,7 @@ void ThreadHeap::Route(BlockHeader* block, Batch* batch) {
 void ThreadHeap::FreeOwnBatch(BlockHeader* block, Batch* batch) {
   const uint32_t cells = batch->cells();
   FreeCell* first = batch->CheckedFirst(block);
-  batch->anchor()->SetNext(block->free_list, block->link_key);
+  batch->LinkTo(block->free_list, block->link_key);
   block->free_list = AddressOf(first);
   if (cells < block->countdown) {
     block->countdown -= cells;

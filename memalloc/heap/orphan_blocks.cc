@@ -165,7 +165,7 @@ void CentralHeap::FreeBatchOf(BlockHeader* block, Batch* batch) {
         block->place = BlockPlace::kPartial;
         block->free_base += batch->cells();
         FreeCell* first = batch->CheckedFirst(block);
-        batch->anchor()->SetNext(block->free_list, block->link_key);
+        batch->LinkTo(block->free_list, block->link_key);
         block->free_list = AddressOf(first);
         return GiveUpBlock(block);
       }

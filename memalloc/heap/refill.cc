@@ -8,6 +8,9 @@
 #include "memalloc/base/check.h"
 #include "memalloc/base/event_counts.h"
 #include "memalloc/base/math.h"
+#include "memalloc/base/settings.h"
+#include "memalloc/hardened/carve_order.h"
+#include "memalloc/hardened/quarantine.h"
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/sparse_block.h"
 #include "memalloc/heap/thread_heap.h"
@@ -18,6 +21,19 @@ namespace {
 
 // Carving stops at the end of such a page.
 constexpr size_t kCarveUnit = 4096;
+
+// Links so many new cells of the block, from `start` on; the list's first.
+[[maybe_unused]] uintptr_t LinkInAnyOrder(const BlockHeader* block,
+                                          uintptr_t start, size_t cells) {
+  const CarveOrder order(cells, t_quarantine.random());
+  uintptr_t next = 0;
+  for (size_t i = 0; i < cells; ++i) {
+    const uintptr_t cell = start + order[i] * block->cell_size;
+    CellAt(cell)->SetNext(next, block->link_key);
+    next = cell;
+  }
+  return next;
+}
 
 }  // namespace
 
@@ -112,13 +128,18 @@ bool ThreadHeap::Carve(BlockHeader* block) {
   // The cells that begin in the page: their links lie in it too.
   const size_t room = RoundUp(start + 1, kCarveUnit) - start;
   const size_t cells = Min(left, (room + cell_size - 1) / cell_size);
-  const uintptr_t last = start + (cells - 1) * cell_size;
-  for (uintptr_t cell = start; cell != last; cell += cell_size) {
-    CellAt(cell)->SetNext(cell + cell_size, block->link_key);
+  uintptr_t first = start;
+  if constexpr (kIsHardened) {
+    first = LinkInAnyOrder(block, start, cells);
+  } else {
+    const uintptr_t last = start + (cells - 1) * cell_size;
+    for (uintptr_t cell = start; cell != last; cell += cell_size) {
+      CellAt(cell)->SetNext(cell + cell_size, block->link_key);
+    }
+    CellAt(last)->SetNext(0, block->link_key);
   }
-  CellAt(last)->SetNext(0, block->link_key);
   block->carved += static_cast<uint16_t>(cells);
-  bins_[block->size_class] = CellAt(start);
+  bins_[block->size_class] = CellAt(first);
   ExpectToBeEmpty(block);
   return true;
 }

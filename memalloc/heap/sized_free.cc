@@ -10,16 +10,6 @@
 namespace memalloc {
 namespace {
 
-[[noreturn]] MEMALLOC_COLD void DieOfSize(const char* call, const void* pointer,
-                                          size_t size, size_t bytes) {
-  LineBuffer line;
-  line.Text("memalloc: ").Text(call).Char('(').Pointer(pointer);
-  line.Text("): the size is ").Decimal(size);
-  line.Text(", but the allocation has ").Decimal(bytes);
-  line.Text(" bytes; see docs/errors.md#size-mismatch");
-  Die(line.EndLine());
-}
-
 bool MayBeOfSize(const BlockHeader* block, size_t size) {
   const size_t bytes = SizeOf(block);
   if (size > bytes) return false;
@@ -31,6 +21,16 @@ bool MayBeOfSize(const BlockHeader* block, size_t size) {
 }  // namespace
 
 std::atomic<size_t> g_roomy_cells;
+
+void DieOfSize(const char* call, const void* pointer, size_t size,
+               size_t bytes) {
+  LineBuffer line;
+  line.Text("memalloc: ").Text(call).Char('(').Pointer(pointer);
+  line.Text("): the size is ").Decimal(size);
+  line.Text(", but the allocation has ").Decimal(bytes);
+  line.Text(" bytes; see docs/errors.md#size-mismatch");
+  Die(line.EndLine());
+}
 
 void FreeOfOddSize(void* pointer, size_t size, const char* call) noexcept {
   if (pointer == nullptr) return;

@@ -32,6 +32,10 @@ namespace memalloc {
 MEMALLOC_SLOW void FreeOfOddSize(void* pointer, size_t size,
                                  const char* call) noexcept;
 
+// Says that an allocation of `bytes` was given back as one of `size`.
+[[noreturn]] MEMALLOC_COLD void DieOfSize(const char* call, const void* pointer,
+                                          size_t size, size_t bytes);
+
 // Dies unless `pointer` is a multiple of `alignment`, a power of two.
 void CheckAlignment(const void* pointer, size_t alignment, const char* call);
 

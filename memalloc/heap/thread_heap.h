@@ -76,6 +76,16 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
 
   MEMALLOC_FAST SizeClass ClassOf(size_t size) const { return table_.Of(size); }
 
+  // The key of the block from which the class's bin is filled.
+  MEMALLOC_FAST uintptr_t KeyOf(SizeClass size_class) const {
+    uintptr_t key = keys_[size_class];
+#ifdef __x86_64__
+    // Leaves the result's register to the cell; gcc would copy it at the end.
+    if constexpr (kHasChecks) asm("" : "+d"(key));
+#endif
+    return key;
+  }
+
   // The fast path of free, for a cell of a block that this heap owns.
   MEMALLOC_FAST void FreeOwn(BlockHeader* block, FreeCell* cell) {
     cell->SetNext(block->free_list, block->link_key);
@@ -180,16 +190,6 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   // Of a current block that is known to be empty: no more frees than this can
   // happen before the next refill.
   static constexpr uint32_t kNoCountdown = UINT32_MAX / 2;
-
-  // The key of the bin's links.
-  MEMALLOC_FAST uintptr_t KeyOf(SizeClass size_class) const {
-    uintptr_t key = keys_[size_class];
-#ifdef __x86_64__
-    // Leaves the result's register to the cell; gcc would copy it at the end.
-    if constexpr (kHasChecks) asm("" : "+d"(key));
-#endif
-    return key;
-  }
 
   // One test for the rare cases: the bin is empty, the cell is its last one,
   // the link was overwritten, a pointer into the middle of a cell was freed.

@@ -8,6 +8,8 @@
 
 #include <new>
 
+#include "memalloc/base/settings.h"
+#include "memalloc/hardened/guard.h"
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/thread_heap.h"
 #include "memalloc/layout/arena.h"
@@ -60,6 +62,7 @@ ThreadHeap* CentralHeap::TryAcquireThreadHeap(Shortage* shortage) {
       ArenaHeaderOf(run)->dirty.Set(GranuleOf(run), 1);
       metadata_ = BlockStart(run);
       metadata_end_ = metadata_ + kGranuleSize;
+      if constexpr (kIsHardened) GuardEnds(&metadata_, &metadata_end_);
     }
     heap = new (reinterpret_cast<void*>(metadata_)) ThreadHeap(kInboxEmpty);
     metadata_ += sizeof(ThreadHeap);

@@ -22,6 +22,7 @@
 
 #include "memalloc/base/attributes.h"
 #include "memalloc/base/math.h"
+#include "memalloc/base/settings.h"
 #include "memalloc/base/single_writer.h"
 #include "memalloc/layout/constants.h"
 #include "memalloc/layout/size_class.h"
@@ -107,9 +108,14 @@ struct alignas(MEMALLOC_CACHE_LINE) BlockHeader {
   BlockNumber next;
   BlockNumber prev;
 
-  // The key of the links of its free cells (free_cell.h), another one each time
-  // that the block is made. Does not change while a cell is handed out.
-  uintptr_t link_key;
+  union {
+    // The key of the links of its free cells (free_cell.h), another one each
+    // time that the block is made. Does not change while a cell is handed out.
+    uintptr_t link_key;
+    // kLarge and kHuge in the hardened build: where the pages end that the
+    // program may use, plus 1 if a guard stands there.
+    uintptr_t usable_end;
+  };
 
   // Whether the running thread's heap owns the block. No ordering is needed:
   // only this thread ever stores its own heap there. gcc never compares an
@@ -157,7 +163,14 @@ MEMALLOC_FAST uintptr_t ArenaOf(uintptr_t address) {
   return RoundDown(address, kArenaSize);
 }
 
+// The hardened build has two of the four places, those in the middle of the
+// granule, so that there is room for guard pages on both sides.
 MEMALLOC_FAST size_t HeaderOffset(uintptr_t address) {
+  if constexpr (kIsHardened) {
+    return ((address >> (kGranuleShift - Log2(sizeof(BlockHeader)))) &
+            (kGranuleSize / 2 - sizeof(BlockHeader))) +
+           kGranuleSize / 4;
+  }
   return (address >> (kGranuleShift - Log2(sizeof(BlockHeader)))) &
          (kGranuleSize - sizeof(BlockHeader));
 }

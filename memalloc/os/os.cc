@@ -114,6 +114,16 @@ bool IsWhole(uintptr_t start, size_t bytes) {
   return madvise(ToPointer(start), bytes, MADV_NORMAL) == 0;
 }
 
+bool Protect(uintptr_t start, size_t bytes) {
+  const ErrnoGuard guard;
+  return mprotect(ToPointer(start), bytes, PROT_NONE) == 0;
+}
+
+bool Unprotect(uintptr_t start, size_t bytes) {
+  const ErrnoGuard guard;
+  return mprotect(ToPointer(start), bytes, PROT_READ | PROT_WRITE) == 0;
+}
+
 void AdviseHugePages(uintptr_t start, size_t bytes) {
   const ErrnoGuard guard;
   madvise(ToPointer(start), bytes, MADV_HUGEPAGE);

@@ -56,6 +56,11 @@ bool Commit(uintptr_t start, size_t bytes);
 // a hole that others have filled exactly since looks whole too.
 bool IsWhole(uintptr_t start, size_t bytes);
 
+// Takes all access to the range away, and gives it back with what the range
+// held. False, with all as it was, if the kernel refuses.
+bool Protect(uintptr_t start, size_t bytes);
+bool Unprotect(uintptr_t start, size_t bytes);
+
 // Asks for huge pages where the range has room for them, or for none. Advice:
 // whether the kernel follows it is not known.
 void AdviseHugePages(uintptr_t start, size_t bytes);

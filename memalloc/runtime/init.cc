@@ -11,6 +11,8 @@
 
 #include "memalloc/base/lock.h"
 #include "memalloc/base/math.h"
+#include "memalloc/base/settings.h"
+#include "memalloc/hardened/secret.h"
 #include "memalloc/layout/free_cell.h"
 #include "memalloc/os/os.h"
 #include "memalloc/runtime/options.h"
@@ -58,6 +60,7 @@ void InitialiseOnce() {
   const LockHolder holder(g_init_lock);
   if (g_initialised.load(std::memory_order_relaxed)) return;
   g_link_key = MakeLinkKey(os::RandomWord());
+  if constexpr (kIsHardened) MakeSecret(os::RandomWord());
   CopyProgramName();
   ReadOptions();
   MakeThreadExitKey();

@@ -11,6 +11,7 @@
 
 #include "memalloc/base/line_buffer.h"
 #include "memalloc/base/math.h"
+#include "memalloc/base/settings.h"
 #include "memalloc/os/os.h"
 #include "memalloc/runtime/cgroup.h"
 #include "memalloc/runtime/option_text.h"
@@ -26,6 +27,10 @@ namespace {
 
 constexpr char kPrefix[] = "MEMALLOC_";
 constexpr size_t kPrefixSize = sizeof(kPrefix) - 1;
+
+bool HasEffect(size_t option) {
+  return kIsHardened || option < kFirstHardenedOption;
+}
 
 // Where an option stands, for messages.
 enum class Source { kEnvironment, kProgram };
@@ -80,10 +85,20 @@ void TellBadValue(Source source, Span name, const OptionInfo& info,
   os::WriteToStderr(line.data(), line.size());
 }
 
+void TellHardenedOnly(Source source, Span name) {
+  LineBuffer line;
+  line.Text("memalloc: ");
+  AppendName(source, name, line);
+  line.Text(": has an effect in the hardened build only");
+  line.Text("; it is ignored, see docs/errors.md#hardened-only").EndLine();
+  os::WriteToStderr(line.data(), line.size());
+}
+
 void ReadOption(Source source, Span name, Span text) {
   const size_t option = FindOption(
       name, source == Source::kEnvironment ? Case::kUpper : Case::kLower);
   if (option == kNumOptions) return TellUnknown(source, name);
+  if (!HasEffect(option)) return TellHardenedOnly(source, name);
   uint64_t value;
   if (!ParseValue(kOptionInfo[option], text, &value)) {
     return TellBadValue(source, name, kOptionInfo[option], text);
@@ -152,6 +167,7 @@ int SetOptionByName(const char* name, const char* value) {
   if (name == nullptr || value == nullptr) return EINVAL;
   const size_t option = FindOption(SpanOf(name), Case::kLower);
   if (option == kNumOptions) return ENOENT;
+  if (!HasEffect(option)) return ENOTSUP;
   uint64_t number;
   if (!ParseValue(kOptionInfo[option], SpanOf(value), &number)) return EINVAL;
   InitialiseOnce();  // lest the environment overrule the call later

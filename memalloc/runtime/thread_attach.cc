@@ -9,7 +9,9 @@
 #include <limits.h>
 #include <pthread.h>
 
+#include "memalloc/base/settings.h"
 #include "memalloc/heap/central_heap.h"
+#include "memalloc/heap/hardened_allocator.h"
 #include "memalloc/heap/thread_heap.h"
 #include "memalloc/runtime/runtime.h"
 
@@ -46,6 +48,7 @@ void OnThreadExit(void* /*value*/) {
     --t_rounds_left;
     if (pthread_setspecific(g_key, heap) == 0) return;
   }
+  if constexpr (kIsHardened) hardened::EmptyQuarantine();
   t_heap = &g_gone_heap;
   g_central_heap.ReturnThreadHeap(heap);
 }

@@ -9,11 +9,13 @@ Skipped where memalloc steps aside for a sanitizer: a sanitizer's run-time
 library cannot be preloaded into a program that was built without it.
 """
 
-def real_program_test(name, data = [], size = "medium", tags = []):
-    """`name` with the script name.py, which runs the programs.
+def real_program_test(name, data = [], size = "medium", tags = [], script = None, library = "//memalloc:memalloc.so"):
+    """`name` with a script that runs the programs.
 
     Args:
-      name: of the test; its script is name.py.
+      name: of the test.
+      script: name.py if not said.
+      library: the allocator to preload.
       data: the files under data/ that the program works on.
       size: of the test, see Bazel.
       tags: of the test, such as "cpu:2".
@@ -23,9 +25,10 @@ def real_program_test(name, data = [], size = "medium", tags = []):
         size = size,
         # A compiler or a JVM on a busy machine; they are quick on an idle one.
         timeout = "long",
-        srcs = [name + ".py"],
-        data = ["//memalloc:memalloc.so"] + data,
-        env = {"LIBRARY_UNDER_TEST": "$(rootpath //memalloc:memalloc.so)"},
+        srcs = [script or name + ".py"],
+        main = script or name + ".py",
+        data = [library] + data,
+        env = {"LIBRARY_UNDER_TEST": "$(rootpath %s)" % library},
         python_version = "PY3",
         tags = tags + ["real_program"],
         target_compatible_with = select({

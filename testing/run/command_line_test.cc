@@ -1,6 +1,6 @@
 // memalloc_run's own command line: what is a flag, what is the program.
 //
-// Flags are global, so each test sets --stats back. What memalloc_run then does
+// Flags are global, so each test sets them back. What memalloc_run then does
 // with the command line is tested with the whole program in the other files.
 
 #include "tools/run/command_line.h"
@@ -23,7 +23,10 @@ using ::testing::IsEmpty;
 
 class CommandLineTest : public ::testing::Test {
  protected:
-  CommandLineTest() { absl::SetFlag(&FLAGS_stats, false); }
+  CommandLineTest() {
+    absl::SetFlag(&FLAGS_hardened, false);
+    absl::SetFlag(&FLAGS_stats, false);
+  }
 
   absl::StatusOr<CommandLine> Parse(std::vector<std::string> arguments) {
     arguments_ = std::move(arguments);
@@ -66,6 +69,13 @@ TEST_F(CommandLineTest, FlagsStandBeforeTheProgram) {
   EXPECT_TRUE(absl::GetFlag(FLAGS_stats));
 }
 
+TEST_F(CommandLineTest, FlagsTogether) {
+  EXPECT_THAT(Program({"run", "--hardened", "--stats", "ls"}),
+              ElementsAre("ls"));
+  EXPECT_TRUE(absl::GetFlag(FLAGS_hardened));
+  EXPECT_TRUE(absl::GetFlag(FLAGS_stats));
+}
+
 TEST_F(CommandLineTest, FlagsAfterTheProgramAreTheProgramsOwn) {
   EXPECT_THAT(Program({"run", "ls", "--stats", "--help", "--", "-x"}),
               ElementsAre("ls", "--stats", "--help", "--", "-x"));
@@ -98,7 +108,8 @@ TEST_F(CommandLineTest, EmptyAndSingleDashNamesArePrograms) {
 
 TEST_F(CommandLineTest, NoProgram) {
   const std::string text =
-      "no program given; usage: memalloc_run [--stats] [--] PROGRAM [ARGS...]";
+      "no program given; usage: memalloc_run [--hardened] [--stats] [--] "
+      "PROGRAM [ARGS...]";
   EXPECT_EQ(Error({"run"}), text);
   EXPECT_EQ(Error({"run", "--stats"}), text);
   EXPECT_EQ(Error({"run", "--"}), text);
@@ -111,7 +122,8 @@ TEST_F(CommandLineTest, UnknownFlags) {
                                 "--nostats=false", "--=1"}) {
     EXPECT_EQ(Error({"run", flag, "ls"}),
               "unknown flag " + flag +
-                  "; memalloc_run knows --stats and --help, the program's own "
+                  "; memalloc_run knows --hardened, --stats and --help, the "
+                  "program's own "
                   "flags follow PROGRAM");
   }
 }
@@ -119,6 +131,8 @@ TEST_F(CommandLineTest, UnknownFlags) {
 TEST_F(CommandLineTest, BadValue) {
   EXPECT_EQ(Error({"run", "--stats=maybe", "ls"}),
             "bad value in --stats=maybe; write --stats or --nostats");
+  EXPECT_EQ(Error({"run", "--hardened=x", "ls"}),
+            "bad value in --hardened=x; write --hardened or --nohardened");
 }
 
 TEST_F(CommandLineTest, HelpNeedsNoProgram) {
@@ -131,8 +145,9 @@ TEST_F(CommandLineTest, HelpNeedsNoProgram) {
 
 TEST_F(CommandLineTest, HelpNamesEveryFlagAndStatus) {
   const std::string help = HelpText();
-  for (const char* part : {"usage: memalloc_run [--stats] [--] PROGRAM",
-                           "--help", "125", "126", "127", "LD_PRELOAD"}) {
+  for (const char* part :
+       {"usage: memalloc_run [--hardened] [--stats] [--] PROGRAM", "--help",
+        "125", "126", "127", "LD_PRELOAD"}) {
     EXPECT_THAT(help, HasSubstr(part));
   }
   size_t longest = 0;

@@ -118,6 +118,8 @@ std::string ScratchDirectory::Copy(const std::string& from,
 
 std::string ScratchDirectory::CopyRunner() const {
   Copy(LibraryPath(), "tree/memalloc/memalloc.so");
+  // Which is not looked at by who copies it.
+  Copy(LibraryPath(), "tree/memalloc/memalloc_hardened.so");
   return Copy(RunnerPath(), "tree/tools/run/memalloc_run");
 }
 

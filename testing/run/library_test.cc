@@ -63,6 +63,25 @@ TEST_F(LibraryTest, BesideTheRunner) {
   EXPECT_EQ(Preload(), beside + "\n");
 }
 
+TEST_F(LibraryTest, Hardened) {
+  const Result result =
+      RunProgram({runner_, "--hardened", ProbePath(), "env", "LD_PRELOAD"});
+  EXPECT_EQ(result.errors, "");
+  EXPECT_EQ(result.output,
+            scratch_ / "tree/memalloc/memalloc_hardened.so" + "\n");
+}
+
+TEST_F(LibraryTest, HardenedIsMissing) {
+  ASSERT_EQ(unlink((scratch_ / "tree/memalloc/memalloc_hardened.so").c_str()),
+            0);
+  EXPECT_EQ(Preload(), library_ + "\n");
+  const Result result =
+      RunProgram({runner_, "--hardened", ProbePath(), "args"});
+  EXPECT_EQ(result.ExitStatus(), 125);
+  EXPECT_THAT(result.errors,
+              StartsWith("memalloc_run: memalloc_hardened.so is missing, "));
+}
+
 TEST_F(LibraryTest, ThroughSymbolicLinks) {
   const std::string link = scratch_ / "link";
   ASSERT_EQ(symlink(runner_.c_str(), link.c_str()), 0);
@@ -107,13 +126,13 @@ TEST_F(LibraryTest, Usage) {
   Result result = RunProgram({runner_});
   EXPECT_EQ(result.ExitStatus(), 125);
   EXPECT_EQ(result.errors,
-            "memalloc_run: no program given; usage: memalloc_run [--stats] "
-            "[--] PROGRAM [ARGS...]\n");
+            "memalloc_run: no program given; usage: memalloc_run "
+            "[--hardened] [--stats] [--] PROGRAM [ARGS...]\n");
   result = RunProgram({runner_, "--stat", "ls"});
   EXPECT_EQ(result.ExitStatus(), 125);
   EXPECT_EQ(result.errors,
-            "memalloc_run: unknown flag --stat; memalloc_run knows --stats and "
-            "--help, the program's own flags follow PROGRAM\n");
+            "memalloc_run: unknown flag --stat; memalloc_run knows --hardened, "
+            "--stats and --help, the program's own flags follow PROGRAM\n");
   result = RunProgram({runner_, "--help"});
   EXPECT_EQ(result.ExitStatus(), 0);
   EXPECT_EQ(result.errors, "");

@@ -122,8 +122,8 @@ uintptr_t RaiseBreak(State& state, size_t bytes) {
 
 const char* Name(Call call) {
   static constexpr const char* kNames[kNumCalls] = {
-      "CurrentBreak", "GrowBreak",    "LowerBreak", "Reserve",
-      "Commit",       "RemapInPlace", "RemapTo",    "Purge"};
+      "CurrentBreak", "GrowBreak", "LowerBreak", "Reserve", "Commit",
+      "RemapInPlace", "RemapTo",   "Purge",      "Protect", "Unprotect"};
   return kNames[static_cast<size_t>(call)];
 }
 

@@ -34,8 +34,10 @@ enum class Call {
   kRemapInPlace,
   kRemapTo,
   kPurge,
+  kProtect,
+  kUnprotect,
 };
-inline constexpr int kNumCalls = 8;
+inline constexpr int kNumCalls = 10;
 const char* Name(Call call);
 
 // ---- before the core's first call ----

@@ -105,6 +105,11 @@ void Refuse(State& state, uintptr_t start, size_t bytes) {
   }
 }
 
+bool SetAccess(const State& state, uintptr_t start, size_t bytes, int access) {
+  CheckPages(state, "odd change of access", start, bytes);
+  return mprotect(reinterpret_cast<void*>(start), bytes, access) == 0;
+}
+
 // Room for a new mapping; the caller holds the lock.
 uintptr_t FindPlace(const State& state, size_t bytes, uintptr_t hint) {
   if (hint != 0 && hint % state.page_size == 0 &&
@@ -127,6 +132,7 @@ namespace os {
 using fake_os::Call;
 using fake_os::Entry;
 using fake_os::PageState;
+using fake_os::SetAccess;
 using fake_os::State;
 using fake_os::StateLock;
 using fake_os::StateMutex;
@@ -254,6 +260,17 @@ bool Purge(uintptr_t start, size_t bytes) {
   }
   state.purged_bytes += bytes;
   return true;
+}
+
+bool Protect(uintptr_t start, size_t bytes) {
+  Entry entry(Call::kProtect);
+  return !entry.refused() && SetAccess(entry.state(), start, bytes, PROT_NONE);
+}
+
+bool Unprotect(uintptr_t start, size_t bytes) {
+  Entry entry(Call::kUnprotect);
+  return !entry.refused() &&
+         SetAccess(entry.state(), start, bytes, PROT_READ | PROT_WRITE);
 }
 
 void Unmap(uintptr_t start, size_t bytes) {

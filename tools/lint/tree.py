@@ -15,7 +15,16 @@ MAX_COLUMNS = 80
 
 # The layers of memalloc/, lowest first. A file includes its own layer and
 # lower ones only.
-LAYERS = ("base", "os", "layout", "heap", "runtime", "observe", "api")
+LAYERS = (
+    "base",
+    "os",
+    "layout",
+    "hardened",
+    "heap",
+    "runtime",
+    "observe",
+    "api",
+)
 
 # The C++ headers that allocate nothing and need no .cc of the library. C and
 # Linux headers (with .h) are allowed as well; anything else is a third party.

@@ -15,6 +15,8 @@
 #include "absl/strings/strip.h"
 #include "tools/run/failure.h"
 
+ABSL_FLAG(bool, hardened, false,
+          "use the allocator with more checks (docs/hardened.md)");
 ABSL_FLAG(bool, stats, false,
           "when the program has ended, print on stderr what it used");
 
@@ -22,7 +24,7 @@ namespace memalloc::run {
 namespace {
 
 constexpr char kUsage[] =
-    "usage: memalloc_run [--stats] [--] PROGRAM [ARGS...]";
+    "usage: memalloc_run [--hardened] [--stats] [--] PROGRAM [ARGS...]";
 
 // Sets the flag that `argument` names.
 absl::Status SetFlag(absl::string_view argument) {
@@ -43,13 +45,14 @@ absl::Status SetFlag(absl::string_view argument) {
   }
   if (flag == nullptr) {
     return OwnFailure(absl::StrCat("unknown flag ", argument,
-                                   "; memalloc_run knows --stats and --help, "
-                                   "the program's own flags follow PROGRAM"));
+                                   "; memalloc_run knows --hardened, --stats "
+                                   "and --help, the program's own flags follow "
+                                   "PROGRAM"));
   }
   std::string error;
   if (!flag->ParseFrom(value, &error)) {
-    return OwnFailure(absl::StrCat("bad value in ", argument,
-                                   "; write --stats or --nostats"));
+    return OwnFailure(absl::StrCat("bad value in ", argument, "; write --",
+                                   flag->Name(), " or --no", flag->Name()));
   }
   return absl::OkStatus();
 }
@@ -90,14 +93,18 @@ std::string HelpText() {
       "preloading memalloc.so. PROGRAM is a path, or a name that is looked up\n"
       "in PATH. Everything after PROGRAM is passed to it as it is.\n"
       "\n"
-      "  --stats  ",
+      "  --hardened  ",
+      absl::FindCommandLineFlag("hardened")->Help(),
+      "\n"
+      "  --stats     ",
       absl::FindCommandLineFlag("stats")->Help(),
       "\n"
-      "  --help   print this text\n"
+      "  --help      print this text\n"
       "\n"
       "Examples:\n"
       "  memalloc_run python3 -c 'print(1)'\n"
       "  memalloc_run --stats sort --parallel=2 big.txt\n"
+      "  memalloc_run --hardened ./server\n"
       "  tools/bazel run //tools:memalloc_run -- --stats ls -l\n"
       "\n"
       "The program runs in the caller's working directory, also under\n"

@@ -15,6 +15,7 @@
 #include "absl/flags/declare.h"
 #include "absl/status/statusor.h"
 
+ABSL_DECLARE_FLAG(bool, hardened);
 ABSL_DECLARE_FLAG(bool, stats);
 
 namespace memalloc::run {

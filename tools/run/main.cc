@@ -44,7 +44,8 @@ absl::StatusOr<std::string> Prepare(const std::string& name) {
   if (!executable.ok()) return executable.status();
   absl::Status status = EnterCallersDirectory(*executable);
   if (!status.ok()) return status;
-  absl::StatusOr<PreloadLibrary> library = FindPreloadLibrary(*executable);
+  absl::StatusOr<PreloadLibrary> library =
+      FindPreloadLibrary(*executable, absl::GetFlag(FLAGS_hardened));
   if (!library.ok()) return library.status();
   const std::string search_path = SearchPath();
   absl::StatusOr<std::string> program = FindProgram(name, search_path);

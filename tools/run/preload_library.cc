@@ -25,11 +25,6 @@
 namespace memalloc::run {
 namespace {
 
-constexpr char kPlace[] = "memalloc/memalloc.so";
-constexpr char kHowToBuild[] =
-    "build it with `tools/bazel build //memalloc:memalloc.so`, or put it "
-    "beside memalloc_run";
-
 absl::StatusOr<ElfFile> InspectElfAt(const std::string& path) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0)
@@ -56,16 +51,18 @@ absl::StatusOr<std::string> OwnExecutable() {
   return path.string();
 }
 
-absl::StatusOr<PreloadLibrary> FindPreloadLibrary(
-    const std::string& executable) {
+absl::StatusOr<PreloadLibrary> FindPreloadLibrary(const std::string& executable,
+                                                  bool hardened) {
+  const std::string name = hardened ? "memalloc_hardened.so" : "memalloc.so";
+  const std::string place = absl::StrCat("memalloc/", name);
   const std::filesystem::path own = executable;
   const std::filesystem::path directory = own.parent_path();
   const std::string runfiles = absl::StrCat(executable, ".runfiles/");
   const std::vector<std::string> candidates = {
-      absl::StrCat(runfiles, "memalloc/", kPlace),
-      absl::StrCat(runfiles, "_main/", kPlace),
-      (directory / "../.." / kPlace).lexically_normal(),
-      directory / "memalloc.so",
+      absl::StrCat(runfiles, "memalloc/", place),
+      absl::StrCat(runfiles, "_main/", place),
+      (directory / "../.." / place).lexically_normal(),
+      directory / name,
   };
   PreloadLibrary library;
   for (const std::string& candidate : candidates) {
@@ -74,9 +71,10 @@ absl::StatusOr<PreloadLibrary> FindPreloadLibrary(
     if (!error) break;
   }
   if (library.path.empty()) {
-    return OwnFailure(absl::StrCat("memalloc.so is missing, none of ",
-                                   absl::StrJoin(candidates, ", "), " exists; ",
-                                   kHowToBuild));
+    return OwnFailure(absl::StrCat(
+        name, " is missing, none of ", absl::StrJoin(candidates, ", "),
+        " exists; build it with `tools/bazel build //memalloc:", name,
+        "`, or put it beside memalloc_run"));
   }
   if (library.path.find_first_of(" :") != library.path.npos) {
     return OwnFailure(

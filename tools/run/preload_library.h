@@ -1,4 +1,5 @@
-// Finds memalloc.so, and says what a program must be like to load it.
+// Finds memalloc.so or memalloc_hardened.so, and says what a program must be
+// like to load it.
 //
 // The object is looked for relative to memalloc_run's own executable: in its
 // runfiles, then at the same place in the build's output or in a copied tree,
@@ -29,9 +30,10 @@ struct PreloadLibrary {
 // The path of memalloc_run itself, without symbolic links.
 absl::StatusOr<std::string> OwnExecutable();
 
-// Finds the library for the memalloc_run at `executable`.
-absl::StatusOr<PreloadLibrary> FindPreloadLibrary(
-    const std::string& executable);
+// Finds the library for the memalloc_run at `executable`: memalloc.so, or
+// memalloc_hardened.so.
+absl::StatusOr<PreloadLibrary> FindPreloadLibrary(const std::string& executable,
+                                                  bool hardened);
 
 }  // namespace memalloc::run
 

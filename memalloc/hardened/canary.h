@@ -1,0 +1,122 @@
+// The canary: what stands behind an allocation, and tells whether somebody
+// wrote beyond its end. Layer: hardened.
+//
+//   | what was asked for | slack            | end word |
+//                        ^ canary, cut off            ^ the end of the room
+//                          at the end word
+//
+// The end word is the last of the room: of the cell, or of the pages of a block
+// of its own. It says what the room holds:
+//   live: canary ^ slack << 48
+//   free: canary ^ the block's key ^ cleared bytes << 48 (cells only), where 0
+//         stands for the usual number of bytes
+// The slack says where the size that was asked for ends: there the canary
+// stands once more, so that the first byte too many is seen. The key is another
+// one each time that a block is made: what is left of a former block does not
+// look like a free cell's end.
+
+#ifndef MEMALLOC_HARDENED_CANARY_H_
+#define MEMALLOC_HARDENED_CANARY_H_
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "memalloc/base/attributes.h"
+#include "memalloc/base/math.h"
+#include "memalloc/hardened/secret.h"
+
+namespace memalloc {
+
+inline constexpr size_t kEndSize = sizeof(uint64_t);
+
+// Memory that serves one allocation.
+struct Room {
+  uintptr_t start;
+  size_t bytes;  // a multiple of 8, below 64 KiB more than what is asked for
+
+  MEMALLOC_FAST uint64_t* EndWord() const {
+    return reinterpret_cast<uint64_t*>(start + bytes - kEndSize);
+  }
+};
+
+// The canary of the room at `start`. Its first byte is never 0: a string's
+// end that is written there shows.
+MEMALLOC_FAST uint64_t CanaryOf(uintptr_t start) {
+  return ((start ^ g_secret.word) * g_secret.factor) | 1;
+}
+
+// Masks of so many bytes.
+inline constexpr uint64_t kLowBytes[] = {
+    0,
+    0xFF,
+    0xFFFF,
+    0xFFFFFF,
+    0xFFFFFFFF,
+    0xFFFFFFFFFF,
+    0xFFFFFFFFFFFF,
+    0xFFFFFFFFFFFFFF,
+    0xFFFFFFFFFFFFFFFF,
+};
+
+inline constexpr unsigned kEndShift = 48;
+
+// ---- live rooms ----
+
+// Marks the room as one for `size` bytes.
+MEMALLOC_FAST void MarkLive(Room room, uint64_t canary, size_t size) {
+  memcpy(reinterpret_cast<void*>(room.start + size), &canary, sizeof(canary));
+  const uint64_t slack = room.bytes - kEndSize - size;
+  *room.EndWord() = canary ^ slack << kEndShift;
+}
+
+// Whether the room is marked as live and nobody wrote behind its `size`.
+MEMALLOC_FAST bool IsLive(Room room, uint64_t canary, size_t* size) {
+  const uint64_t word = *room.EndWord() ^ canary;
+  const size_t slack = word >> kEndShift;
+  *size = room.bytes - kEndSize - slack;
+  if (MEMALLOC_UNLIKELY(word << (64 - kEndShift) != 0 ||
+                        slack > room.bytes - kEndSize)) {
+    return false;
+  }
+  uint64_t behind;
+  memcpy(&behind, reinterpret_cast<const void*>(room.start + *size),
+         sizeof(behind));
+  // Of the word at the size, so many bytes as do not belong to the end word.
+  return ((behind ^ canary) & kLowBytes[Min(slack, kEndSize)]) == 0;
+}
+
+// Takes the canary in the slack away, before the room grows into it.
+inline void ClearSlack(Room room, size_t size) {
+  const size_t slack = room.bytes - kEndSize - size;
+  memset(reinterpret_cast<void*>(room.start + size), 0, Min(slack, kEndSize));
+}
+
+// ---- free cells ----
+
+// A free cell's end word if it was cleared in the usual measure (wipe.h).
+MEMALLOC_FAST uint64_t UsualFreeWord(uint64_t canary, uintptr_t key) {
+  return canary ^ key;
+}
+
+// Marks the room, a cell of a block with the key, as free; its first `cleared`
+// bytes, a multiple of 16, are zero but for the end word.
+inline void MarkFree(Room room, uint64_t canary, uintptr_t key,
+                     size_t cleared) {
+  const uint64_t measure = cleared / 16 + 1;
+  *room.EndWord() = canary ^ key ^ measure << kEndShift;
+}
+
+// Whether the room was marked as free since its block was made, and how many
+// of its bytes are clear then, `usual` if it does not say.
+inline bool IsMarkedFree(Room room, uint64_t canary, uintptr_t key,
+                         size_t usual, size_t* cleared) {
+  const uint64_t word = *room.EndWord() ^ canary ^ key;
+  const size_t measure = word >> kEndShift;
+  *cleared = measure == 0 ? usual : (measure - 1) * 16;
+  return word << (64 - kEndShift) == 0;
+}
+
+}  // namespace memalloc
+
+#endif  // MEMALLOC_HARDENED_CANARY_H_

@@ -1,0 +1,407 @@
+// Rooms, canaries, quarantine and guards, put together.
+
+#include "memalloc/heap/hardened_allocator.h"
+
+#include <string.h>
+
+#include "memalloc/base/math.h"
+#include "memalloc/base/options.h"
+#include "memalloc/hardened/canary.h"
+#include "memalloc/hardened/cell_start.h"
+#include "memalloc/hardened/mistakes.h"
+#include "memalloc/hardened/quarantine.h"
+#include "memalloc/hardened/wipe.h"
+#include "memalloc/heap/guarded_block.h"
+#include "memalloc/heap/sized_free.h"
+#include "memalloc/os/os.h"
+
+namespace memalloc::hardened {
+namespace {
+
+// ---- cells ----
+
+// The end word of a cell is none of a live one.
+[[noreturn]] MEMALLOC_COLD void DieOfEndWord(const char* call,
+                                             const BlockHeader* block,
+                                             Room room) {
+  size_t cleared;
+  if (IsMarkedFree(room, CanaryOf(room.start), block->link_key, kUsualWipe,
+                   &cleared)) {
+    DieOfDoubleFree(call, room.start);
+  }
+  const size_t number = (room.start - BlockStart(block)) / room.bytes;
+  // Not handed out yet, or free and its page was purged.
+  if (number >= block->carved || *room.EndWord() == 0) {
+    DieOfNoAllocation(call, room.start);
+  }
+  DieOfOverflow(call, room.start);
+}
+
+MEMALLOC_FAST Room RoomOfCell(const BlockHeader* block, uintptr_t start) {
+  return {start, block->cell_size};
+}
+
+// The block of the cell at the address; null if there is none.
+BlockHeader* BlockOfCell(uintptr_t address) {
+  if (g_address_map.Find(address) != SlotKind::kArena) return nullptr;
+  BlockHeader* block = BlockOf(address);
+  // Also rules out what an inner header of a former block leads to.
+  return block->status == BlockStatus::kSmall &&
+                 address - BlockStart(block) <
+                     block->capacity * size_t{block->cell_size}
+             ? block
+             : nullptr;
+}
+
+// The live cell that begins `offset` bytes into the block.
+MEMALLOC_FAST Room CheckedCell(const BlockHeader* block, uintptr_t address,
+                               size_t offset, uint64_t canary, const char* call,
+                               size_t* size) {
+  if (MEMALLOC_UNLIKELY(!IsCellOffset(offset, block->size_class))) {
+    DieOfInterior(call, address);
+  }
+  const Room room = RoomOfCell(block, address);
+  if (MEMALLOC_UNLIKELY(!IsLive(room, canary, size))) {
+    DieOfEndWord(call, block, room);
+  }
+  return room;
+}
+
+Room CheckedCell(const BlockHeader* block, uintptr_t address, const char* call,
+                 size_t* size) {
+  return CheckedCell(block, address, address - BlockStart(block),
+                     CanaryOf(address), call, size);
+}
+
+// A cell that was held back; dies if somebody wrote to it.
+void CheckHeldBack(const BlockHeader* block, Room room, const char* call) {
+  size_t cleared;
+  if (!IsMarkedFree(room, CanaryOf(room.start), block->link_key, kUsualWipe,
+                    &cleared) ||
+      !IsWiped(room.start, room.start + Min(cleared, room.bytes - kEndSize))) {
+    DieOfWrite(call, room.start);
+  }
+}
+
+// ---- quarantine ----
+
+// Frees what comes out of the quarantine, and was not cleared or is not the
+// running thread's.
+MEMALLOC_SLOW void LetGoSlow(uintptr_t start) {
+  if (const BlockHeader* block = BlockOfCell(start)) {
+    CheckHeldBack(block, RoomOfCell(block, start), "free");
+  } else if (!GuardedBlock(WholeBlockAt(start), start).LetGo()) {
+    return;
+  }
+  memalloc::Free(reinterpret_cast<void*>(start));
+}
+
+// The same of anything. Of cells the first word is looked at, as the core is
+// about to write there; the rest is when they are handed out again.
+MEMALLOC_FAST void LetGo(uintptr_t start) {
+  BlockHeader* block = HeaderOf(start);
+  ThreadHeap* heap = t_heap;
+  if (MEMALLOC_UNLIKELY(!block->IsOwnedBy(heap) || !IsFirstWordWiped(start))) {
+    return LetGoSlow(start);
+  }
+  heap->FreeOwn(block, CellAt(start));
+}
+
+// Nothing stood in the place that a cell was put into. The first cells of a
+// thread; or one without a heap, which would not be told when it ends that it
+// has to empty the quarantine.
+MEMALLOC_SLOW void LeaveInPlace() {
+  if (IsStandIn(t_heap)) EmptyQuarantine();
+}
+
+// Frees a cell that is marked as free.
+MEMALLOC_FAST void HoldBack(Room room) {
+  const uintptr_t old = t_quarantine.Exchange(room.start, room.bytes,
+                                              GetOption(Option::kQuarantine));
+  if (MEMALLOC_UNLIKELY(old == 0)) return LeaveInPlace();
+  LetGo(old);
+}
+
+// Frees a cell of which more or less is to be cleared than usual.
+MEMALLOC_SLOW void FreeUnusual(const BlockHeader* block, Room room) {
+  const size_t cleared = RoundDown(
+      Min<size_t>(room.bytes, GetOption(Option::kZeroOnFree)), kMinAlignment);
+  Wipe(room.start, cleared);
+  MarkFree(room, CanaryOf(room.start), block->link_key, cleared);
+  HoldBack(room);
+}
+
+// Frees a live cell.
+MEMALLOC_FAST void FreeCellAt(const BlockHeader* block, uintptr_t address,
+                              size_t offset) {
+  const uint64_t canary = CanaryOf(address);
+  size_t size;
+  const Room room = CheckedCell(block, address, offset, canary, "free", &size);
+  if (MEMALLOC_UNLIKELY(GetOption(Option::kZeroOnFree) != kUsualWipe)) {
+    return FreeUnusual(block, room);
+  }
+  WipeUsual(room.start);
+  *room.EndWord() = UsualFreeWord(canary, block->link_key);
+  HoldBack(room);
+}
+
+void FreeWhole(GuardedBlock block, uintptr_t start) {
+  size_t size;
+  const Room room = block.CheckedRoom("free", &size);
+  if (!block.LiftGuard()) return;
+  if (GetOption(Option::kZeroOnFree) >= size && !os::Purge(start, room.bytes)) {
+    Wipe(start, room.bytes);
+  }
+  uintptr_t old = start;
+  // LetGo looks for a header where that of a granule stands.
+  if (start % kArenaSize != 0 && !IsStandIn(t_heap)) {
+    old = t_quarantine.Exchange(start, block.bytes(),
+                                GetOption(Option::kQuarantine));
+  }
+  if (old == start) {
+    return FreeAnyPointer(reinterpret_cast<void*>(start), "free");
+  }
+  block.HoldBack();
+  if (old != 0) LetGo(old);
+}
+
+// ---- both ----
+
+// Makes what the core returned an allocation of `size` bytes.
+void* HandOutAny(void* pointer, size_t size) {
+  const auto start = reinterpret_cast<uintptr_t>(pointer);
+  BlockHeader* block = BlockOfCell(start);
+  if (block != nullptr) {
+    return HandOutUnusual(RoomOfCell(block, start), block->link_key, size);
+  }
+  return GuardedBlock(WholeBlockAt(start), start).HandOut(size);
+}
+
+// Asks the core for a room of `bytes`, again without a quarantine when memory
+// is short.
+template <typename Request>
+void* AskCore(const Request& request) {
+  void* pointer = request();
+  if (pointer == nullptr && EmptyQuarantine()) pointer = request();
+  return pointer;
+}
+
+// What the core is asked for so that `size` bytes fit.
+size_t SizeForCore(size_t size) {
+  return size + kEndSize <= kMaxSmallSize ? Max(size + kEndSize, kMinCellSize)
+
+                                          : GuardedBlock::SizeForCore(size);
+}
+
+// An allocation of `size` bytes with room for `room`, which is no less.
+MEMALLOC_SLOW void* AllocateSlow(size_t size, size_t room) {
+  if (room > kMaxRequest) return nullptr;
+  void* pointer =
+      AskCore([room] { return memalloc::AllocateAnySize(SizeForCore(room)); });
+  return pointer == nullptr ? nullptr : HandOutAny(pointer, size);
+}
+
+}  // namespace
+
+void* HandOutUnusual(Room room, uintptr_t key, size_t size) {
+  const uint64_t canary = CanaryOf(room.start);
+  size_t cleared;
+  // The core wrote to the first word while the cell was free.
+  if (IsMarkedFree(room, canary, key, kUsualWipe, &cleared) &&
+      !IsWiped(room.start + sizeof(WipeWord),
+               room.start + Min(cleared, room.bytes - kEndSize))) {
+    DieOfWrite("malloc", room.start);
+  }
+  MarkLive(room, canary, size);
+  return reinterpret_cast<void*>(room.start);
+}
+
+void* AllocateAnySize(size_t size) { return AllocateSlow(size, size); }
+
+// Any pointer.
+MEMALLOC_SLOW void FreeSlow(void* pointer) noexcept {
+  const auto address = reinterpret_cast<uintptr_t>(pointer);
+  if (const BlockHeader* block = BlockOfCell(address)) {
+    return FreeCellAt(block, address, address - BlockStart(block));
+  }
+  if (BlockHeader* whole = WholeBlockAt(address)) {
+    return FreeWhole(GuardedBlock(whole, address), address);
+  }
+  FreeAnyPointer(pointer, "free");
+}
+
+void Free(void* pointer) noexcept {
+  const auto address = reinterpret_cast<uintptr_t>(pointer);
+  const size_t slot = AddressMap::SlotOf(address);
+  if (MEMALLOC_LIKELY(g_address_map.Get(slot) == SlotKind::kArena)) {
+    const auto* block = reinterpret_cast<const BlockHeader*>(
+        (slot << kArenaShift) + HeaderOffset(address));
+    // That is the block's, in its first granule.
+    if (MEMALLOC_LIKELY(block->status == BlockStatus::kSmall)) {
+      return FreeCellAt(block, address, address % kGranuleSize);
+    }
+  }
+  FreeSlow(pointer);
+}
+
+void* AllocateZeroed(size_t size) {
+  if (size + kEndSize <= kMaxSmallSize) {
+    void* cell = Allocate(size);
+    if (cell != nullptr) memset(cell, 0, size);
+    return cell;
+  }
+  if (size > kMaxRequest) return nullptr;
+  void* pointer = AskCore([size] {
+    return memalloc::AllocateZeroed(GuardedBlock::SizeForCore(size));
+  });
+  return pointer == nullptr ? nullptr : HandOutAny(pointer, size);
+}
+
+void* AllocateAligned(size_t size, size_t alignment) {
+  if (size > kMaxRequest) return nullptr;
+  const size_t wanted = alignment <= kGranuleSize
+                            ? SizeForCore(size)
+                            : GuardedBlock::SizeForCore(size);
+  void* pointer = AskCore([wanted, alignment] {
+    return memalloc::AllocateAligned(wanted, alignment);
+  });
+  return pointer == nullptr ? nullptr : HandOutAny(pointer, size);
+}
+
+namespace {
+
+void* MoveTo(void* pointer, size_t old_size, size_t size, size_t room) {
+  void* target = AllocateSlow(size, room);
+  if (target == nullptr && room > size) target = AllocateSlow(size, size);
+  if (target == nullptr) return nullptr;
+  memcpy(target, pointer, Min(old_size, size));
+  hardened::Free(pointer);
+  return target;
+}
+
+// Within the room.
+void* Resize(Room room, size_t old_size, size_t size) {
+  ClearSlack(room, old_size);
+  MarkLive(room, CanaryOf(room.start), size);
+  return reinterpret_cast<void*>(room.start);
+}
+
+// By the core, which may move pages instead of bytes.
+void* ReallocateWhole(GuardedBlock block, uintptr_t start, Room room,
+                      size_t old_size, size_t size) {
+  void* pointer = reinterpret_cast<void*>(start);
+  const bool stays_whole = size + kEndSize > kMaxSmallSize;
+  if (!stays_whole || !block.LiftGuard()) {
+    return MoveTo(pointer, old_size, size, size);
+  }
+  ClearSlack(room, old_size);
+  *room.EndWord() = 0;
+  void* moved = AskCore([=] {
+    return memalloc::Reallocate(pointer, GuardedBlock::SizeForCore(size));
+  });
+  if (moved != nullptr) return HandOutAny(moved, size);
+  block.HandOut(old_size);
+  return nullptr;
+}
+
+// A cell, or a whole block. Null if memory is short.
+void* TryReallocate(void* pointer, size_t size, size_t* old_size) {
+  const auto start = reinterpret_cast<uintptr_t>(pointer);
+  if (const BlockHeader* block = BlockOfCell(start)) {
+    const Room room = CheckedCell(block, start, "realloc", old_size);
+    if (size > kMaxRequest) return nullptr;
+    const size_t wanted = size + kEndSize;
+    if (wanted <= room.bytes && wanted >= room.bytes / 2) {
+      return Resize(room, *old_size, size);
+    }
+    // As the core: what grows in small steps gets some room to do so.
+    const size_t grown = *old_size + *old_size / 16 * 7;
+    return MoveTo(pointer, *old_size, size,
+                  size > *old_size ? Max(size, grown) : size);
+  }
+  BlockHeader* whole = WholeBlockAt(start);
+  if (whole == nullptr) return memalloc::Reallocate(pointer, size);
+  const GuardedBlock block(whole, start);
+  const Room room = block.CheckedRoom("realloc", old_size);
+  if (size > kMaxRequest) return nullptr;
+  if (GuardedBlock::PagesFor(size) == room.bytes) {
+    return Resize(room, *old_size, size);
+  }
+  return ReallocateWhole(block, start, room, *old_size, size);
+}
+
+}  // namespace
+
+void* Reallocate(void* pointer, size_t size) {
+  size_t old_size = 0;
+  void* result = TryReallocate(pointer, size, &old_size);
+  // Shrinking cannot fail: the old room is large enough.
+  return result == nullptr && size <= old_size ? pointer : result;
+}
+
+namespace {
+
+// How much was asked for the allocation at `start`; false if there is none.
+bool FindSize(uintptr_t start, const char* call, size_t* size) {
+  if (const BlockHeader* block = BlockOfCell(start)) {
+    CheckedCell(block, start, call, size);
+    return true;
+  }
+  BlockHeader* whole = WholeBlockAt(start);
+  if (whole == nullptr) return false;
+  GuardedBlock(whole, start).CheckedRoom(call, size);
+  return true;
+}
+
+}  // namespace
+
+size_t UsableSize(const void* pointer) {
+  size_t size;
+  return FindSize(reinterpret_cast<uintptr_t>(pointer), "malloc_usable_size",
+                  &size)
+             ? size
+             : memalloc::UsableSize(pointer);
+}
+
+void FreeSized(void* pointer, size_t size, const char* call) noexcept {
+  size_t asked;
+  if (FindSize(reinterpret_cast<uintptr_t>(pointer), call, &asked) &&
+      asked != size) {
+    DieOfSize(call, pointer, size, asked);
+  }
+  hardened::Free(pointer);
+}
+
+void FreeAligned(void* pointer, size_t alignment, const char* call) noexcept {
+  CheckAlignment(pointer, alignment, call);
+  hardened::Free(pointer);
+}
+
+void FreeAlignedSized(void* pointer, size_t alignment, size_t size,
+                      const char* call) noexcept {
+  CheckAlignment(pointer, alignment, call);
+  FreeSized(pointer, size, call);
+}
+
+bool EmptyQuarantine() {
+  bool any = false;
+  for (size_t place = 0; place < Quarantine::kPlaces; ++place) {
+    const uintptr_t start = t_quarantine.Take(place);
+    if (start == 0) continue;
+    LetGo(start);
+    any = true;
+  }
+  return any;
+}
+
+void CheckQuarantine() {
+  for (size_t place = 0; place < Quarantine::kPlaces; ++place) {
+    const uintptr_t start = t_quarantine.At(place);
+    if (start == 0) continue;
+    const BlockHeader* block = BlockOfCell(start);
+    if (block == nullptr) continue;
+    CheckHeldBack(block, RoomOfCell(block, start), "heap");
+  }
+}
+
+}  // namespace memalloc::hardened
