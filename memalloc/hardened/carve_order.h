@@ -24,7 +24,7 @@ class CarveOrder {
     for (size_t i = 0; i < cells; ++i) {
       // Each next number takes the place of one before it (Fisher and Yates).
       const size_t place = is_random ? random.Below(i + 1) : i;
-      numbers_[i] = numbers_[place];
+      if (place != i) numbers_[i] = numbers_[place];
       numbers_[place] = static_cast<uint8_t>(i);
     }
   }

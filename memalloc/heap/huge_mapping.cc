@@ -59,8 +59,9 @@ uintptr_t ReserveRoom(size_t offset, size_t bytes, size_t alignment) {
                      alignment >= kArenaSize ? offset : 0);
   if (base == 0) return 0;
   if (os::Commit(base, kTableSize)) {
-    if constexpr (kIsHardened)
+    if constexpr (kIsHardened) {
       GuardTable(base, reinterpret_cast<uintptr_t>(ArenaHeaderAt(base)), 0);
+    }
     return base;
   }
   ReturnAfterFailure(base, offset + bytes, base, kTableSize);

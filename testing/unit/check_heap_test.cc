@@ -28,7 +28,7 @@ struct Sound {
   std::vector<void*> full = AllocateMany(8192, 8);   // detached
   std::vector<void*> wide = AllocateMany(30000, 3);  // many granules
   void* large = Allocate(3 * kMiB);
-  void* gap = Allocate(kMiB);
+  void* gap = Allocate(2 * kMiB);  // too large for a magazine
   void* after = Allocate(kMiB);
   void* huge = Allocate(20 * kMiB);
   void* huge_too = Allocate(30 * kMiB);

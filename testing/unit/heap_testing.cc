@@ -113,6 +113,7 @@ void EmptyParkedHeaps() {
     blocks.push_back(Allocate(kMaxSmallSize));
   } while (blocks.back() != nullptr);
   FreeAll(blocks);
+  t_heap->Flush();
   fake_os::EndShortage();
 }
 
