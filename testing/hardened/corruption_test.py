@@ -98,6 +98,13 @@ class CorruptionTest(unittest.TestCase):
         for case in ("write-after-free-start", "write-after-free-middle"):
             self.expect_fault(case, WHOLE, MEMALLOC_QUARANTINE="1G")
 
+    def test_wrong_size_in_sized_delete(self):
+        for size in CELLS + WHOLE:
+            what = f"the size is {size + 1}, but the allocation has {size} bytes"
+            self.expect_line(
+                "wrong-size", (size,), (what, "size-mismatch"), "operator delete"
+            )
+
     def test_overflow(self):
         for case in ("overflow-by-zero", "overflow-by-one"):
             self.expect_line(case, CELLS + WHOLE, OVERFLOW)

@@ -151,6 +151,11 @@ void FreeWild(size_t) {
   g_free(Announced(reinterpret_cast<char*>(uintptr_t{0x5a5a5a5a5a50})));
 }
 
+// One byte is beyond what the default build can tell.
+void WrongSize(size_t size) {
+  ::operator delete(Announced(New(size)), size + 1);
+}
+
 struct Case {
   const char* name;
   void (*run)(size_t size);
@@ -173,6 +178,7 @@ constexpr Case kCases[] = {
     {"misaligned", &Misaligned},
     {"free-global", &FreeGlobal},
     {"free-wild", &FreeWild},
+    {"wrong-size", &WrongSize},
 };
 
 }  // namespace
