@@ -100,9 +100,12 @@ class CorruptionTest(unittest.TestCase):
 
     def test_wrong_size_in_sized_delete(self):
         for size in CELLS + WHOLE:
-            what = f"the size is {size + 1}, but the allocation has {size} bytes"
+            what = f"the size is {size + 1}, but the allocation has {size} "
             self.expect_line(
-                "wrong-size", (size,), (what, "size-mismatch"), "operator delete"
+                "wrong-size",
+                (size,),
+                (what + "bytes", "size-mismatch"),
+                "operator delete",
             )
 
     def test_overflow(self):
