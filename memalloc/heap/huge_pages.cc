@@ -62,6 +62,8 @@ bool HugePageTrial::Passes(uintptr_t start, size_t bytes) {
   const bool is_slow = os::NanosecondsToTouch(page) > kSlowTouch;
   pause_ = is_slow ? Min(2 * pause_ + 1, kMaxPause) : 0;
   left_ = pause_;
+  // What is used there later, a byte after a purge, makes no huge page again.
+  if (is_slow) os::AdviseSmallPages(page, kHugePageSize);
   return !is_slow;
 }
 

@@ -53,6 +53,7 @@ CORE_TEST(HugePages, AreNotWhereTheirFirstTouchIsSlow) {
   const size_t tried = BytesAdvisedHuge();
   EXPECT_GE(tried, 2 * kHugePageSize);
   EXPECT_LE(tried, 5 * kHugePageSize) << "after ever more growths";
+  EXPECT_EQ(BytesAdvisedSmall(), tried) << "and taken back";
   fake_os::SetTimeToTouch(300000);
   const std::vector<void*> more = AllocateCells(400 * kMiB, 1000);
   EXPECT_GE(BytesAdvisedHuge(), tried + 50 * kMiB);
