@@ -7,7 +7,6 @@
 #include "memalloc/base/math.h"
 #include "memalloc/base/options.h"
 #include "memalloc/hardened/canary.h"
-#include "memalloc/hardened/cell_start.h"
 #include "memalloc/hardened/mistakes.h"
 #include "memalloc/hardened/quarantine.h"
 #include "memalloc/hardened/wipe.h"
@@ -57,7 +56,7 @@ BlockHeader* BlockOfCell(uintptr_t address) {
 MEMALLOC_FAST Room CheckedCell(const BlockHeader* block, uintptr_t address,
                                size_t offset, uint64_t canary, const char* call,
                                size_t* size) {
-  if (MEMALLOC_UNLIKELY(!IsCellOffset(offset, block->size_class))) {
+  if (MEMALLOC_UNLIKELY(!IsCellMultiple(offset, block->size_class))) {
     DieOfInterior(call, address);
   }
   const Room room = RoomOfCell(block, address);

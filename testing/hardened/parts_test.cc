@@ -10,7 +10,6 @@
 #include "memalloc/base/options.h"
 #include "memalloc/hardened/canary.h"
 #include "memalloc/hardened/carve_order.h"
-#include "memalloc/hardened/cell_start.h"
 #include "memalloc/hardened/quarantine.h"
 #include "memalloc/hardened/wipe.h"
 #include "memalloc/layout/free_cell.h"
@@ -98,21 +97,6 @@ TEST_F(PartsTest, AFreeRoomIsNotLiveAndTellsWhatWasCleared) {
   MarkLive(room, canary, 100);
   size_t found;
   EXPECT_FALSE(IsMarkedFree(room, canary, key, kUsualWipe, &found));
-}
-
-// ---- starts of cells ----
-
-TEST_F(PartsTest, CellStartsByBruteForce) {
-  for (unsigned c = 0; c < kNumSizeClasses; ++c) {
-    const auto size_class = static_cast<SizeClass>(c);
-    const size_t size = CellSize(size_class);
-    const size_t bytes = GranulesPerBlock(size) * kGranuleSize;
-    size_t wrong = 0;
-    for (size_t offset = 0; offset < bytes; ++offset) {
-      wrong += IsCellOffset(offset, size_class) != (offset % size == 0);
-    }
-    EXPECT_EQ(wrong, 0U) << size;
-  }
 }
 
 // ---- clearing ----
