@@ -42,6 +42,13 @@ constexpr T Max(T a, T b) {
   return a < b ? b : a;
 }
 
+// The finaliser of splitmix64: neighbours have nothing in common.
+constexpr uint64_t Mix(uint64_t word) {
+  word = (word ^ (word >> 30)) * 0xBF58476D1CE4E5B9u;
+  word = (word ^ (word >> 27)) * 0x94D049BB133111EBu;
+  return word ^ (word >> 31);
+}
+
 }  // namespace memalloc
 
 #endif  // MEMALLOC_BASE_MATH_H_

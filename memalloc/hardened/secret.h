@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "memalloc/base/attributes.h"
+#include "memalloc/base/math.h"
 
 namespace memalloc {
 
@@ -21,13 +22,6 @@ struct Secret {
 };
 // Set once, before the first cell is carved.
 extern MEMALLOC_HIDDEN Secret g_secret;
-
-// The finaliser of splitmix64: neighbours have nothing in common.
-constexpr uint64_t Mix(uint64_t word) {
-  word = (word ^ (word >> 30)) * 0xBF58476D1CE4E5B9u;
-  word = (word ^ (word >> 27)) * 0x94D049BB133111EBu;
-  return word ^ (word >> 31);
-}
 
 // `random` is the process's.
 inline void MakeSecret(uint64_t random) {

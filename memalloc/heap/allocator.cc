@@ -6,6 +6,7 @@
 
 #include "memalloc/base/check.h"
 #include "memalloc/base/math.h"
+#include "memalloc/base/mistakes.h"
 #include "memalloc/base/options.h"
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/sized_free.h"
@@ -194,9 +195,7 @@ void FreeAnyPointer(void* pointer, const char* call) noexcept {
   if (MEMALLOC_UNLIKELY(block == nullptr)) return;
   if (MEMALLOC_LIKELY(block->status == BlockStatus::kSmall)) {
     FreeCell* cell = CellAt(address);
-    if (IsFreeCell(block, cell)) {
-      DieOfMisuse(call, pointer, "double free", "double-free");
-    }
+    if (IsFreeCell(block, cell)) DieOfDoubleFree(call, address);
     FreeCellOfBlock(block, cell);
   } else if (block->status == BlockStatus::kLarge) {
     FreeLarge(block);

@@ -3,8 +3,8 @@
 #include "memalloc/heap/guarded_block.h"
 
 #include "memalloc/base/math.h"
+#include "memalloc/base/mistakes.h"
 #include "memalloc/hardened/guard.h"
-#include "memalloc/hardened/mistakes.h"
 #include "memalloc/layout/address_map.h"
 #include "memalloc/layout/arena.h"
 #include "memalloc/os/os.h"

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "memalloc/base/math.h"
+#include "memalloc/base/mistakes.h"
 #include "memalloc/base/options.h"
 #include "memalloc/hardened/canary.h"
-#include "memalloc/hardened/mistakes.h"
 #include "memalloc/hardened/quarantine.h"
 #include "memalloc/hardened/wipe.h"
 #include "memalloc/heap/guarded_block.h"
@@ -188,7 +188,6 @@ void* AskCore(const Request& request) {
 // What the core is asked for so that `size` bytes fit.
 size_t SizeForCore(size_t size) {
   return size + kEndSize <= kMaxSmallSize ? Max(size + kEndSize, kMinCellSize)
-
                                           : GuardedBlock::SizeForCore(size);
 }
 

@@ -5,6 +5,7 @@
 #include <atomic>
 
 #include "memalloc/base/check.h"
+#include "memalloc/base/mistakes.h"
 #include "memalloc/base/options.h"
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/thread_heap.h"
@@ -42,21 +43,8 @@ MEMALLOC_COLD void ReportForeign(const char* call, const void* pointer) {
   os::WriteToStderr(line.data(), line.size());
 }
 
-[[noreturn]] MEMALLOC_COLD void DieOfInterior(const char* call,
-                                              const void* pointer) {
-  DieOfMisuse(call, pointer, "not the start of an allocation",
-              "interior-pointer");
-}
-
-[[noreturn]] MEMALLOC_COLD void DieOfNoAllocation(const char* call,
-                                                  const void* pointer) {
-  DieOfMisuse(call, pointer, "no allocation stands here (freed before?)",
-              "no-allocation");
-}
-
 // In a slot with a table.
 BlockHeader* BlockInTable(uintptr_t address, const char* call) {
-  const auto* pointer = reinterpret_cast<const void*>(address);
   const BlockHeader* header = HeaderOf(address);
   BlockHeader* block = BlockOf(address);
   // The header of a granule inside a large block may be a left-over.
@@ -64,21 +52,20 @@ BlockHeader* BlockInTable(uintptr_t address, const char* call) {
       header != block && header->offset >= block->granules;
   if (block->status == BlockStatus::kSmall && !is_left_over) {
     if (MEMALLOC_UNLIKELY(!IsCellStart(address))) {
-      DieOfInterior(call, pointer);
+      DieOfInterior(call, address);
     }
     return block;
   }
   const bool is_whole =
       block->IsLargeInUse() || block->status == BlockStatus::kHuge;
-  if (!is_whole) DieOfNoAllocation(call, pointer);
-  if (address != BlockStart(block)) DieOfInterior(call, pointer);
+  if (!is_whole) DieOfNoAllocation(call, address);
+  if (address != BlockStart(block)) DieOfInterior(call, address);
   return block;
 }
 
 }  // namespace
 
 BlockHeader* BlockOfAllocation(uintptr_t address, const char* call) {
-  const auto* pointer = reinterpret_cast<const void*>(address);
   if constexpr (!kHasChecks) {
     return address % kArenaSize != 0 ? BlockOf(address) : HeaderOf(address - 1);
   }
@@ -94,12 +81,12 @@ BlockHeader* BlockOfAllocation(uintptr_t address, const char* call) {
       break;
     }
     case SlotKind::kForeign:
-      ReportForeign(call, pointer);
+      ReportForeign(call, reinterpret_cast<const void*>(address));
       return nullptr;
     case SlotKind::kHugeInside:
       break;
   }
-  DieOfInterior(call, pointer);
+  DieOfInterior(call, address);
 }
 
 size_t SizeOf(const BlockHeader* block) {

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "memalloc/base/attributes.h"
+#include "memalloc/base/math.h"
 #include "memalloc/base/settings.h"
 
 namespace memalloc {
@@ -70,11 +71,7 @@ extern MEMALLOC_HIDDEN uintptr_t g_link_key;
 
 // The key of the `number`th block made.
 constexpr uintptr_t BlockLinkKey(uintptr_t process_key, uint64_t number) {
-  // The finaliser of splitmix64: neighbours have nothing in common.
-  uint64_t word = process_key + number * 0x9E3779B97F4A7C15u;
-  word = (word ^ (word >> 30)) * 0xBF58476D1CE4E5B9u;
-  word = (word ^ (word >> 27)) * 0x94D049BB133111EBu;
-  return MakeLinkKey(word ^ (word >> 31));
+  return MakeLinkKey(Mix(process_key + number * 0x9E3779B97F4A7C15u));
 }
 
 }  // namespace memalloc

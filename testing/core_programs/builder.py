@@ -84,3 +84,13 @@ class Builder:
 def sources_of(files, folder=""):
     """The sources among `files` that lie below `folder`."""
     return [f for f in files if f.endswith(".cc") and f.startswith(folder)]
+
+
+def add_mistakes(test_case, mistakes):
+    """Adds a test for each mistake, which calls check_mistake with it."""
+    for name, mistake in mistakes.items():
+
+        def method(self, mistake=mistake):
+            self.check_mistake(*mistake)
+
+        setattr(test_case, f"test_finds_what_{name}", method)

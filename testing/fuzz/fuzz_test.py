@@ -109,17 +109,8 @@ class FuzzTest(unittest.TestCase):
         print(f"{self._testMethodName}: {said[0]}")
 
 
-def add_mistakes():
-    def add(name, mistake):
-        method = lambda self: self.check_mistake(*mistake)
-        setattr(FuzzTest, f"test_finds_what_{name}", method)
-
-    for name, mistake in MISTAKES.items():
-        add(name, mistake)
-
-
 if __name__ == "__main__":
     FuzzTest.options, rest = arguments.parse_known_args()
     if FuzzTest.options.mistakes:
-        add_mistakes()
+        builder.add_mistakes(FuzzTest, MISTAKES)
     unittest.main(argv=[sys.argv[0]] + rest)

@@ -28,7 +28,7 @@ CLOSES = (
 
 # What is done wrong: the file, and pairs of what it says and will say.
 MISTAKES = {
-    "claims without comparing": (
+    "claims_without_comparing": (
         "memalloc/heap/inbox.cc",
         (
             """  if (!block->owner.compare_exchange_strong(
@@ -39,7 +39,7 @@ MISTAKES = {
             "  block->owner.store(this, std::memory_order_release);\n",
         ),
     ),
-    "claims an orphan without comparing": (
+    "claims_an_orphan_without_comparing": (
         "memalloc/heap/orphan_blocks.cc",
         (
             """    ThreadHeap* nobody = nullptr;
@@ -52,7 +52,7 @@ MISTAKES = {
             "    block->owner.store(owner, std::memory_order_release);\n",
         ),
     ),
-    "pushes to an inbox without comparing": (
+    "pushes_to_an_inbox_without_comparing": (
         "memalloc/heap/inbox.cc",
         (
             """  } while (!inbox_.compare_exchange_weak(old, first->Address(),
@@ -64,7 +64,7 @@ MISTAKES = {
 """,
         ),
     ),
-    "takes its inbox in two steps": (
+    "takes_its_inbox_in_two_steps": (
         "memalloc/heap/inbox.cc",
         (
             """next = inbox_.exchange(kInboxEmpty, std::memory_order_acquire);
@@ -74,7 +74,7 @@ MISTAKES = {
 """,
         ),
     ),
-    "closes its inbox in two steps": (
+    "closes_its_inbox_in_two_steps": (
         "memalloc/heap/thread_heaps.cc",
         (
             CLOSES,
@@ -83,7 +83,7 @@ MISTAKES = {
 """,
         ),
     ),
-    "closes its inbox before it gives up its blocks": (
+    "closes_its_inbox_before_it_gives_up_its_blocks": (
         "memalloc/heap/thread_heaps.cc",
         (
             "  uintptr_t late;\n",
@@ -96,7 +96,7 @@ MISTAKES = {
             "",
         ),
     ),
-    "drops batches that come too late": (
+    "drops_batches_that_come_too_late": (
         "memalloc/heap/inbox.cc",
         (
             "  if (full.to->Receive(full.first, full.last)) return;\n",
@@ -104,7 +104,7 @@ MISTAKES = {
 """,
         ),
     ),
-    "leaves an empty block among the orphans": (
+    "leaves_an_empty_block_among_the_orphans": (
         "memalloc/heap/central_heap.cc",
         (
             "  if (block->IsOrphan()) RemoveOrphan(block);\n",
@@ -119,7 +119,7 @@ arguments.add_argument("--core", nargs="+", required=True)
 
 
 class ProtocolTest(unittest.TestCase):
-    """The test cases of mistakes are added by add_mistakes."""
+    """The test cases of mistakes are added by builder.add_mistakes."""
 
     options = None
 
@@ -154,16 +154,7 @@ class ProtocolTest(unittest.TestCase):
         self.assertIn("after this order of threads", result.stdout)
 
 
-def add_mistakes():
-    def add(name, mistake):
-        method = lambda self: self.check_mistake(*mistake)
-        setattr(ProtocolTest, f"test_finds_{name.replace(' ', '_')}", method)
-
-    for name, mistake in MISTAKES.items():
-        add(name, mistake)
-
-
 if __name__ == "__main__":
     ProtocolTest.options, rest = arguments.parse_known_args()
-    add_mistakes()
+    builder.add_mistakes(ProtocolTest, MISTAKES)
     unittest.main(argv=[sys.argv[0]] + rest)

@@ -1,5 +1,5 @@
 // What the tests of the heap share: contents to recognise, looks into blocks,
-// and threads that do one step at a time.
+// and what a process's last line is to be.
 //
 // For use in a fresh process (fresh_process.h) only. Nothing here allocates
 // from the core on its own account.

@@ -2,7 +2,6 @@
 // without the central heap; little is kept, and none of it is lost.
 
 #include <cstring>
-#include <sstream>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -126,11 +125,8 @@ CORE_TEST(LargeMagazine, WhoLivesOffItLooksAtTheClock) {
 }
 
 void ExpectNoAllocation(const char* call, const void* pointer) {
-  std::ostringstream line;
-  line << "memalloc: " << call << "(" << pointer
-       << "): no allocation stands here (freed before?); see "
-          "docs/errors.md#no-allocation";
-  ExpectLastLine(line.str());
+  ExpectMisuse(call, pointer, "no allocation stands here (freed before?)",
+               "no-allocation");
 }
 
 TEST(LargeMagazineErrors, ADoubleFree) {

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include <algorithm>
-#include <sstream>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -22,15 +21,6 @@ namespace {
 // Twelve cells a block, of which a magazine holds three.
 constexpr size_t kSize = 5000;
 constexpr size_t kRoom = 3;
-
-// Announces the message of which the process is to die.
-void ExpectMisuse(const char* call, const void* pointer, const char* what,
-                  const char* anchor) {
-  std::ostringstream line;
-  line << "memalloc: " << call << "(" << pointer << "): " << what
-       << "; see docs/errors.md#" << anchor;
-  ExpectLastLine(line.str());
-}
 
 // The cells of a block that has no owner, as all are handed out.
 std::vector<void*> DetachedBlock() {

@@ -1,7 +1,8 @@
-// What the hardened build says of a program's mistakes. Layer: hardened.
+// What is said of a program's mistakes, where more than one place sees them.
+// Layer: base.
 
-#ifndef MEMALLOC_HARDENED_MISTAKES_H_
-#define MEMALLOC_HARDENED_MISTAKES_H_
+#ifndef MEMALLOC_BASE_MISTAKES_H_
+#define MEMALLOC_BASE_MISTAKES_H_
 
 #include <stdint.h>
 
@@ -43,4 +44,4 @@ namespace memalloc {
 
 }  // namespace memalloc
 
-#endif  // MEMALLOC_HARDENED_MISTAKES_H_
+#endif  // MEMALLOC_BASE_MISTAKES_H_
