@@ -61,6 +61,14 @@ struct memalloc_summary {
  * memalloc_check_heap and reads /proc/self/statm. */
 MEMALLOC_API void memalloc_get_summary(struct memalloc_summary* summary);
 
+/* Writes a report about the heap (docs/observability.md) to the file at `path`,
+ * which is made with mode 0600 or emptied; %p in it becomes the process's id,
+ * and "stderr" is standard error. `kind` is one of
+ *   "stats"   where the memory is, as text
+ * Returns 0, ENOENT without such a kind, EINVAL for a null pointer, or why the
+ * file could not be written. Not for signal handlers. */
+MEMALLOC_API int memalloc_write_report(const char* kind, const char* path);
+
 /* Free memory goes back to the system by itself while the program allocates or
  * frees now and then, about a second after its last use. For a program that may
  * do neither for long, this starts a thread that sees to it: 0, or an errno

@@ -11,12 +11,11 @@
 #include <stdio.h>
 
 #include "memalloc/api/link_unit.h"
-#include "memalloc/base/line_buffer.h"
 #include "memalloc/base/settings.h"
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/hardened_allocator.h"
+#include "memalloc/observe/reports.h"
 #include "memalloc/observe/summary.h"
-#include "memalloc/os/os.h"
 
 #define MEMALLOC_EXPORT extern "C" __attribute__((visibility("default"), used))
 
@@ -40,15 +39,7 @@ MEMALLOC_EXPORT struct mallinfo mallinfo() noexcept {
 }
 
 MEMALLOC_EXPORT void malloc_stats() noexcept {
-  const memalloc::Summary summary = memalloc::TakeSummary();
-  memalloc::LineBuffer line;
-  line.Text("memalloc: live ").Decimal(summary.live_bytes);
-  line.Text(" B, heap ").Decimal(summary.heap_bytes);
-  line.Text(" B, peak ").Decimal(summary.peak_bytes);
-  line.Text(" B, arenas ").Decimal(summary.arenas);
-  line.Text(", blocks ").Decimal(summary.blocks);
-  line.Text(", threads ").Decimal(summary.threads).EndLine();
-  memalloc::os::WriteToStderr(line.data(), line.size());
+  memalloc::WriteReport("stats", "stderr");
 }
 
 MEMALLOC_EXPORT int malloc_info(int options, FILE* stream) noexcept {

@@ -7,6 +7,7 @@
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/hardened_allocator.h"
 #include "memalloc/memalloc.h"
+#include "memalloc/observe/reports.h"
 #include "memalloc/observe/summary.h"
 #include "memalloc/runtime/options.h"
 #include "memalloc/runtime/runtime.h"
@@ -37,6 +38,10 @@ void memalloc_get_summary(struct memalloc_summary* summary) {
   summary->threads = taken.threads;
   summary->rss_bytes = taken.rss_bytes;
   summary->peak_rss_bytes = taken.peak_rss_bytes;
+}
+
+int memalloc_write_report(const char* kind, const char* path) {
+  return memalloc::WriteReport(kind, path);
 }
 
 int memalloc_set_option(const char* name, const char* value) {

@@ -4,11 +4,11 @@
 // holds (malloc called by a signal handler that interrupted malloc) is told
 // so and aborts, where a plain mutex would hang.
 //
-// Order: the lock of the initialisation is held by itself; that of the
-// background thread comes before that of purging, and this before
-// CentralHeap's. While the last is held nothing is acquired, and no system call
-// is made but those that let arenas grow and shrink, that advise the kernel
-// about huge pages, and that cut what huge blocks have to spare.
+// Order: that of the initialisation comes before that of the paths, which no
+// other follows; that of the background thread before that of purging, and this
+// before CentralHeap's. While the last is held nothing is acquired, and no
+// system call is made but those that let arenas grow and shrink, that advise
+// the kernel about huge pages, and that cut what huge blocks have to spare.
 
 #ifndef MEMALLOC_BASE_LOCK_H_
 #define MEMALLOC_BASE_LOCK_H_

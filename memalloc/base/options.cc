@@ -25,10 +25,17 @@ constexpr OptionInfo kOptionInfo[kNumOptions] = {
     {"cgroup_limit", OptionUnit::kFlag, 0, 1},
     {"background_thread", OptionUnit::kFlag, 0, 1},
     {"foreign_pointers", OptionUnit::kForeignPointers, 0, 2},
+    {"report_signal", OptionUnit::kSignal, 0, 64},
     {"quarantine", OptionUnit::kBytes, 256 * kKiB, kMaxBytes},
     {"zero_on_free", OptionUnit::kBytes, 32, kMaxBytes},
     {"random_order", OptionUnit::kFlag, 1, 1},
     {"guard_pages", OptionUnit::kFlag, 1, 1},
+};
+
+// In the order of PathOption.
+constexpr PathInfo kPathInfo[kNumPathOptions] = {
+    {"stats_file", /*may_be_stderr=*/false},
+    {"stats", /*may_be_stderr=*/true},
 };
 
 // Constant-initialised: an option may be wanted before any constructor ran.
@@ -40,7 +47,7 @@ std::atomic<uint64_t> g_options[kNumOptions] = {
     {kOptionInfo[8].initial},  {kOptionInfo[9].initial},
     {kOptionInfo[10].initial}, {kOptionInfo[11].initial},
     {kOptionInfo[12].initial}, {kOptionInfo[13].initial},
-    {kOptionInfo[14].initial},
+    {kOptionInfo[14].initial}, {kOptionInfo[15].initial},
 };
 
 }  // namespace memalloc

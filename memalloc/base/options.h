@@ -1,5 +1,5 @@
-// The options that change how the allocator behaves: one table of numbers.
-// Layer: base.
+// The options that change how the allocator behaves: one table of numbers, and
+// the names of those that are paths. Layer: base.
 //
 // An option is read where it matters, at any time, and may be changed while
 // the program runs. runtime/ fills the table from the environment at the first
@@ -29,13 +29,14 @@ enum class Option : uint8_t {
   kCgroupLimit,       // 0 or 1
   kBackgroundThread,  // 0 or 1
   kForeignPointers,   // ForeignPointers
+  kReportSignal,      // a signal's number, 0: none
   // Without effect unless kIsHardened.
   kQuarantine,   // bytes
   kZeroOnFree,   // bytes
   kRandomOrder,  // 0 or 1
   kGuardPages,   // 0 or 1
 };
-constexpr size_t kNumOptions = 15;
+constexpr size_t kNumOptions = 16;
 // The first of those that are for the hardened build.
 constexpr size_t kFirstHardenedOption =
     static_cast<size_t>(Option::kQuarantine);
@@ -52,6 +53,7 @@ enum class OptionUnit : uint8_t {
   kFlag,
   kHugePages,
   kForeignPointers,
+  kSignal,
 };
 
 struct OptionInfo {
@@ -63,6 +65,21 @@ struct OptionInfo {
 
 extern MEMALLOC_HIDDEN const OptionInfo kOptionInfo[kNumOptions];
 extern MEMALLOC_HIDDEN std::atomic<uint64_t> g_options[kNumOptions];
+
+// Options that say where a report goes; runtime/path_options.h has their
+// values.
+enum class PathOption : uint8_t {
+  kStatsFile,  // the line at exit; read by tools/run
+  kStats,
+};
+constexpr size_t kNumPathOptions = 2;
+
+struct PathInfo {
+  const char* name;  // "stats"; MEMALLOC_STATS in the environment
+  bool may_be_stderr;
+};
+
+extern MEMALLOC_HIDDEN const PathInfo kPathInfo[kNumPathOptions];
 
 // No order between an option and anything else is needed: each value is valid
 // at any time.

@@ -6,7 +6,9 @@
 #include "memalloc/base/event_counts.h"
 #include "memalloc/base/line_buffer.h"
 #include "memalloc/heap/central_heap.h"
+#include "memalloc/observe/report_writer.h"
 #include "memalloc/os/os.h"
+#include "memalloc/runtime/path_options.h"
 #include "memalloc/runtime/runtime.h"
 
 namespace memalloc {
@@ -25,15 +27,14 @@ __attribute__((destructor)) void LeaveSummary() {
   // None in a preload that was never called, as the program has a malloc of its
   // own, which may be another copy of memalloc: that one speaks for the
   // process.
-  const char* file = GetExitLine().file;
-  if (file[0] == '\0') return;
+  const Path file = GetPath(PathOption::kStatsFile);
+  if (file.text[0] == '\0') return;
   const Summary summary = TakeSummary();
   if (summary.peak_bytes == 0) return;
-  NoteProgram();
   LineBuffer line;
   line.Text("pid=").Decimal(static_cast<uint64_t>(os::ProcessId()));
   line.Text(" program=");
-  AppendName(line, GetExitLine().program);
+  AppendName(line, ProgramsName());
   line.Text(" live_bytes=").Decimal(summary.live_bytes);
   line.Text(" peak_bytes=").Decimal(summary.peak_bytes);
   line.Text(" arenas=").Decimal(summary.arenas);
@@ -43,13 +44,13 @@ __attribute__((destructor)) void LeaveSummary() {
   line.Text(" peak_rss_bytes=").Decimal(summary.peak_rss_bytes);
   line.Text(" threads=").Decimal(summary.threads);
   line.EndLine();
-  os::AppendToFile(file, line.data(), line.size());
+  os::AppendToFile(file.text, line.data(), line.size());
   if (!kCountsEvents) return;
   LineBuffer events;
   events.Text("pid=").Decimal(static_cast<uint64_t>(os::ProcessId()));
   AppendEventCounts(events);
   events.EndLine();
-  os::AppendToFile(file, events.data(), events.size());
+  os::AppendToFile(file.text, events.data(), events.size());
 }
 
 }  // namespace
@@ -67,6 +68,16 @@ Summary TakeSummary() {
   summary.rss_bytes = resident.now;
   summary.peak_rss_bytes = resident.peak;
   return summary;
+}
+
+void WriteSummary(ReportWriter& writer) {
+  const Summary summary = TakeSummary();
+  writer.Text("memalloc: live ").Decimal(summary.live_bytes);
+  writer.Text(" B, heap ").Decimal(summary.heap_bytes);
+  writer.Text(" B, peak ").Decimal(summary.peak_bytes);
+  writer.Text(" B, arenas ").Decimal(summary.arenas);
+  writer.Text(", blocks ").Decimal(summary.blocks);
+  writer.Text(", threads ").Decimal(summary.threads).Char('\n');
 }
 
 }  // namespace memalloc

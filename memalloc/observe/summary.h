@@ -7,6 +7,8 @@
 
 namespace memalloc {
 
+class ReportWriter;
+
 // All figures in bytes but those that count; see memalloc.h.
 struct Summary {
   uint64_t live_bytes;
@@ -20,6 +22,9 @@ struct Summary {
 };
 
 Summary TakeSummary();
+
+// The summary as a line of text.
+void WriteSummary(ReportWriter& writer);
 
 }  // namespace memalloc
 

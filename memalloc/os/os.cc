@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -246,14 +247,44 @@ void AppendToFile(const char* path, const char* data, size_t bytes) {
 }
 
 void WriteToStderr(const char* data, size_t bytes) {
+  WriteAll(kStderrDescriptor, data, bytes);
+}
+
+int OpenToWrite(const char* path, int* error) {
+  const ErrnoGuard guard;
+  int fd;
+  do {
+    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  } while (fd < 0 && errno == EINTR);
+  *error = fd < 0 ? errno : 0;
+  return fd;
+}
+
+int WriteAll(int descriptor, const char* data, size_t bytes) {
   const ErrnoGuard guard;
   while (bytes > 0) {
-    const ssize_t n = write(STDERR_FILENO, data, bytes);
+    const ssize_t n = write(descriptor, data, bytes);
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return;
+    if (n < 0) return errno;
+    if (n == 0) return EIO;
     data += n;
     bytes -= static_cast<size_t>(n);
   }
+  return 0;
+}
+
+void Close(int descriptor) {
+  const ErrnoGuard guard;
+  close(descriptor);
+}
+
+bool HandleSignal(int signal, void (*handler)(int)) {
+  static_assert(kStderrDescriptor == STDERR_FILENO);
+  const ErrnoGuard guard;
+  struct sigaction action = {};
+  action.sa_handler = handler == nullptr ? SIG_DFL : handler;
+  action.sa_flags = SA_RESTART | SA_ONSTACK;
+  return sigaction(signal, &action, nullptr) == 0;
 }
 
 }  // namespace os

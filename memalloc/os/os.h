@@ -115,6 +115,19 @@ void AppendToFile(const char* path, const char* data, size_t bytes);
 
 void WriteToStderr(const char* data, size_t bytes);
 
+// A descriptor of the file at `path`, made with mode 0600 or emptied, for
+// WriteAll; the caller closes it. -1 on failure, with an errno value in
+// `error`.
+int OpenToWrite(const char* path, int* error);
+// Writes all of it; 0 or an errno value.
+int WriteAll(int descriptor, const char* data, size_t bytes);
+void Close(int descriptor);
+inline constexpr int kStderrDescriptor = 2;
+
+// Calls `handler` at that signal from now on; null restores the system's
+// default. False if there is no such signal.
+bool HandleSignal(int signal, void (*handler)(int));
+
 }  // namespace memalloc::os
 
 #endif  // MEMALLOC_OS_OS_H_

@@ -1,5 +1,6 @@
-// A thread that lets idle memory go back while the program does nothing. There
-// is none unless the program, or Option::kBackgroundThread, asks for it.
+// A thread that lets idle memory go back while the program does nothing, and
+// writes reports at a signal. There is none unless the program, or an option
+// (kBackgroundThread, kReportSignal), asks for it.
 //
 // It has no heap, allocates nothing and blocks all signals. One generation of
 // it runs at a time: it ends when the generation's number, on which it waits,
@@ -48,6 +49,7 @@ void* Run(void* argument) {
     os::WaitWhile(g_generation, mine,
                   goes_on ? kMinWait : Min(kMaxWait, Max(kMinWait, interval)));
     g_central_heap.LookAtClock(/*mine=*/nullptr);
+    if (TakeReportSignal()) WriteWantedReports();
   }
   return nullptr;
 }
@@ -113,8 +115,14 @@ void StopBackgroundThread() {
   errno = saved_errno;
 }
 
+// A signal that comes while the thread is about to wait is seen after the wait.
+void WakeBackgroundThread() { os::WakeAll(g_generation); }
+
 void StartWantedBackgroundThread() {
-  if (GetOption(Option::kBackgroundThread) == 0) return;
+  if (GetOption(Option::kBackgroundThread) == 0 &&
+      GetOption(Option::kReportSignal) == 0) {
+    return;
+  }
   // The program's name is among what libc sets up before it runs constructors.
   if (os::ProgramName()[0] == '\0') return;
   if (g_was_wanted.exchange(true, std::memory_order_relaxed)) return;

@@ -12,6 +12,7 @@
 
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/thread_heap.h"
+#include "memalloc/runtime/path_options.h"
 #include "memalloc/runtime/runtime.h"
 
 // glibc's lock of the list of open streams; recursive, exported, in no header.
@@ -47,12 +48,14 @@ bool g_has_threads;
 void Prepare() {
   if (&_IO_list_lock != nullptr) _IO_list_lock();
   PrepareForkOfBackgroundThread();
+  PrepareForkOfPaths();
   g_central_heap.PrepareFork();
   g_has_threads = MayHaveThreads();
 }
 
 void InParent() {
   g_central_heap.AfterForkInParent();
+  AfterForkOfPaths(/*in_child=*/false);
   AfterForkOfBackgroundThread(/*in_child=*/false);
   if (&_IO_list_unlock != nullptr) _IO_list_unlock();
 }
@@ -62,6 +65,7 @@ void InChild() {
   ThreadHeap* heap = t_heap;
   g_central_heap.AfterForkInChild(IsStandIn(heap) ? nullptr : heap,
                                   g_has_threads);
+  AfterForkOfPaths(/*in_child=*/true);
   AfterForkOfBackgroundThread(/*in_child=*/true);
   // Inside of a handler of an outer fork, which is still to come.
   if (HoldsAllForFork() && &_IO_list_lock != nullptr) _IO_list_lock();

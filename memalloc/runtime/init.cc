@@ -23,36 +23,19 @@ namespace {
 
 Lock g_init_lock;
 std::atomic<bool> g_initialised{false};
-ExitLine g_exit_line;
+char g_program[64];
 
 void CopyProgramName() {
   const char* name = os::ProgramName();
-  memcpy(g_exit_line.program, name,
-         Min(strlen(name), sizeof(g_exit_line.program) - 1));
+  memcpy(g_program, name, Min(strlen(name), sizeof(g_program) - 1));
 }
 
 }  // namespace
 
-const ExitLine& GetExitLine() { return g_exit_line; }
-
-void SetExitFile(const char* path) {
-  const size_t length = strlen(path);
-  if (path[0] != '/' || length >= sizeof(g_exit_line.file)) {
-    LineBuffer line;
-    line.Text(
-            "memalloc: MEMALLOC_STATS_FILE wants an absolute path of at most ")
-        .Decimal(sizeof(g_exit_line.file) - 1)
-        .Text(" bytes; it is ignored");
-    line.EndLine();
-    os::WriteToStderr(line.data(), line.size());
-    return;
-  }
-  memcpy(g_exit_line.file, path, length + 1);
-}
-
-void NoteProgram() {
+const char* ProgramsName() {
   const LockHolder holder(g_init_lock);
-  if (g_exit_line.program[0] == '\0') CopyProgramName();
+  if (g_program[0] == '\0') CopyProgramName();
+  return g_program;
 }
 
 void InitialiseOnce() {

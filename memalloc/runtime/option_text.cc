@@ -2,6 +2,8 @@
 
 #include "memalloc/runtime/option_text.h"
 
+#include <signal.h>
+
 #include "memalloc/base/math.h"
 
 namespace memalloc {
@@ -87,6 +89,11 @@ bool ParseMilliseconds(Span text, uint64_t* value) {
          !__builtin_mul_overflow(*value, uint64_t{1000}, value);
 }
 
+// libc keeps two signals for itself.
+bool CanBeHandled(uint64_t signal) {
+  return signal != SIGKILL && signal != SIGSTOP && (signal < 32 || signal > 33);
+}
+
 // The letters to change, take away or put in to make one name of the other:
 // Levenshtein's distance, row by row.
 size_t Distance(Span name, const char* known) {
@@ -124,6 +131,12 @@ size_t FindOption(Span name, Case letters) {
   return i;
 }
 
+size_t FindPathOption(Span name, Case letters) {
+  size_t i = 0;
+  while (i < kNumPathOptions && !IsName(name, kPathInfo[i].name, letters)) ++i;
+  return i;
+}
+
 bool IsToolsVariable(Span name) {
   for (const char* known : kToolsNames) {
     if (IsName(name, known, Case::kUpper)) return true;
@@ -135,15 +148,17 @@ const char* NearestName(Span name) {
   constexpr size_t kFar = 3;
   constexpr size_t kTooLong = 40;
   if (name.size > kTooLong) return nullptr;
-  const char* nearest = kStatsFileName;
-  size_t least = Distance(name, nearest);
-  for (const OptionInfo& info : kOptionInfo) {
-    const size_t distance = Distance(name, info.name);
-    if (distance >= least) continue;
+  const char* nearest = nullptr;
+  size_t least = kFar;
+  const auto look_at = [&](const char* known) {
+    const size_t distance = Distance(name, known);
+    if (distance >= least) return;
     least = distance;
-    nearest = info.name;
-  }
-  return least < kFar ? nearest : nullptr;
+    nearest = known;
+  };
+  for (const OptionInfo& info : kOptionInfo) look_at(info.name);
+  for (const PathInfo& info : kPathInfo) look_at(info.name);
+  return nearest;
 }
 
 bool ParseValue(const OptionInfo& info, Span text, uint64_t* value) {
@@ -159,6 +174,9 @@ bool ParseValue(const OptionInfo& info, Span text, uint64_t* value) {
       return ParseWord(text, kHugePagesWords, value);
     case OptionUnit::kForeignPointers:
       return ParseWord(text, kForeignPointersWords, value);
+    case OptionUnit::kSignal:
+      return TakeNumber(&text, value) && text.size == 0 && *value <= info.max &&
+             CanBeHandled(*value);
   }
   return false;
 }
@@ -180,6 +198,7 @@ void AppendValue(const OptionInfo& info, uint64_t value, LineBuffer& line) {
       line.Decimal(value).Text("ms");
       break;
     case OptionUnit::kFlag:
+    case OptionUnit::kSignal:
       line.Decimal(value);
       break;
     case OptionUnit::kHugePages:
@@ -209,6 +228,10 @@ void AppendWanted(const OptionInfo& info, LineBuffer& line) {
       break;
     case OptionUnit::kForeignPointers:
       line.Text("abort, warn or ignore");
+      break;
+    case OptionUnit::kSignal:
+      line.Text("the number of a signal that can be handled, at most ");
+      line.Decimal(info.max);
       break;
   }
 }

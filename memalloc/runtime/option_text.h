@@ -29,11 +29,10 @@ enum class Case { kLower, kUpper };
 
 bool IsName(Span name, const char* known, Case letters);
 
-// The variable that is no option: where the summary goes.
-inline constexpr char kStatsFileName[] = "stats_file";
-
 // The option of that name; kNumOptions if there is none.
 size_t FindOption(Span name, Case letters);
+// The same of those that are paths; kNumPathOptions if there is none.
+size_t FindPathOption(Span name, Case letters);
 
 // Whether `name` is that of a tool's variable in the environment.
 bool IsToolsVariable(Span name);

@@ -15,6 +15,7 @@
 #include "memalloc/os/os.h"
 #include "memalloc/runtime/cgroup.h"
 #include "memalloc/runtime/option_text.h"
+#include "memalloc/runtime/path_options.h"
 #include "memalloc/runtime/runtime.h"
 
 // "purge_delay=500ms,huge_pages=never", if the program defines it; see
@@ -72,15 +73,17 @@ void TellUnknown(Source source, Span name) {
   os::WriteToStderr(line.data(), line.size());
 }
 
-void TellBadValue(Source source, Span name, const OptionInfo& info,
-                  Span value) {
+// `append_wanted` adds what the option wants.
+template <typename AppendWanted>
+void TellBadValue(Source source, Span name, Span value,
+                  AppendWanted append_wanted) {
   LineBuffer line;
   line.Text("memalloc: ");
   AppendName(source, name, line);
   line.Char('=');
   AppendForeign(value, line);
   line.Text(": wants ");
-  AppendWanted(info, line);
+  append_wanted(line);
   line.Text("; it is ignored, see docs/errors.md#bad-value").EndLine();
   os::WriteToStderr(line.data(), line.size());
 }
@@ -94,14 +97,28 @@ void TellHardenedOnly(Source source, Span name) {
   os::WriteToStderr(line.data(), line.size());
 }
 
+void ReadPath(Source source, Span name, PathOption option, Span text) {
+  if (SetPath(option, text)) return;
+  TellBadValue(source, name, text,
+               [option](LineBuffer& line) { AppendWantedPath(option, line); });
+}
+
 void ReadOption(Source source, Span name, Span text) {
-  const size_t option = FindOption(
-      name, source == Source::kEnvironment ? Case::kUpper : Case::kLower);
+  const Case letters =
+      source == Source::kEnvironment ? Case::kUpper : Case::kLower;
+  const size_t path = FindPathOption(name, letters);
+  if (path != kNumPathOptions) {
+    return ReadPath(source, name, static_cast<PathOption>(path), text);
+  }
+  const size_t option = FindOption(name, letters);
   if (option == kNumOptions) return TellUnknown(source, name);
   if (!HasEffect(option)) return TellHardenedOnly(source, name);
+  const OptionInfo& info = kOptionInfo[option];
   uint64_t value;
-  if (!ParseValue(kOptionInfo[option], text, &value)) {
-    return TellBadValue(source, name, kOptionInfo[option], text);
+  if (!ParseValue(info, text, &value)) {
+    return TellBadValue(source, name, text, [&info](LineBuffer& line) {
+      AppendWanted(info, line);
+    });
   }
   SetOption(static_cast<Option>(option), value);
 }
@@ -147,11 +164,7 @@ void ReadEnvironment() {
     Span value = SpanOf(entry + kPrefixSize);
     const Span name = TakePart(&value, '=');
     if (value.size == 0) continue;  // as if it were not set
-    if (IsName(name, kStatsFileName, Case::kUpper)) {
-      SetExitFile(value.data);
-    } else if (!IsToolsVariable(name)) {
-      ReadOption(Source::kEnvironment, name, value);
-    }
+    if (!IsToolsVariable(name)) ReadOption(Source::kEnvironment, name, value);
   }
 }
 
@@ -161,16 +174,22 @@ void ReadOptions() {
   ReadProgramsOptions();
   if (!os::SecureExecution()) ReadEnvironment();
   if (GetOption(Option::kCgroupLimit) != 0) TakeCgroupLimits();
+  if (GetOption(Option::kReportSignal) != 0) HandleReportSignal();
 }
 
 int SetOptionByName(const char* name, const char* value) {
   if (name == nullptr || value == nullptr) return EINVAL;
+  const size_t path = FindPathOption(SpanOf(name), Case::kLower);
+  if (path != kNumPathOptions) {
+    InitialiseOnce();  // lest the environment overrule the call later
+    return SetPath(static_cast<PathOption>(path), SpanOf(value)) ? 0 : EINVAL;
+  }
   const size_t option = FindOption(SpanOf(name), Case::kLower);
   if (option == kNumOptions) return ENOENT;
   if (!HasEffect(option)) return ENOTSUP;
   uint64_t number;
   if (!ParseValue(kOptionInfo[option], SpanOf(value), &number)) return EINVAL;
-  InitialiseOnce();  // lest the environment overrule the call later
+  InitialiseOnce();
   SetOption(static_cast<Option>(option), number);
   switch (static_cast<Option>(option)) {
     case Option::kCgroupLimit:
@@ -180,6 +199,9 @@ int SetOptionByName(const char* name, const char* value) {
       if (number != 0) return StartBackgroundThread();
       StopBackgroundThread();
       return 0;
+    case Option::kReportSignal:
+      if (!HandleReportSignal()) return EINVAL;
+      return number != 0 ? StartBackgroundThread() : 0;
     default:
       return 0;
   }
@@ -187,12 +209,17 @@ int SetOptionByName(const char* name, const char* value) {
 
 int PrintOption(const char* name, char* text, size_t size) {
   if (name == nullptr) return -1;
+  const size_t path = FindPathOption(SpanOf(name), Case::kLower);
   const size_t option = FindOption(SpanOf(name), Case::kLower);
-  if (option == kNumOptions) return -1;
+  if (option == kNumOptions && path == kNumPathOptions) return -1;
   InitialiseOnce();
   LineBuffer line;
-  AppendValue(kOptionInfo[option], GetOption(static_cast<Option>(option)),
-              line);
+  if (path != kNumPathOptions) {
+    line.Text(GetPath(static_cast<PathOption>(path)).text);
+  } else {
+    AppendValue(kOptionInfo[option], GetOption(static_cast<Option>(option)),
+                line);
+  }
   if (size > 0) {
     const size_t kept = Min(line.size(), size - 1);
     memcpy(text, line.data(), kept);

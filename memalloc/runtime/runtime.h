@@ -3,6 +3,8 @@
 //
 //   init.cc          first use
 //   options.h        the options, read then
+//   path_options.h   those that are paths
+//   report_signal.cc the signal at which reports are written
 //   cgroup.h         limits from the control group
 //   thread_attach.cc a thread's heap, from its first need to its end
 //   fork.cc          the handlers around fork
@@ -15,21 +17,9 @@
 
 namespace memalloc {
 
-// The line that the process leaves when it ends. Copies, as programs write over
-// their environment and their name.
-struct ExitLine {
-  char file[256];    // MEMALLOC_STATS_FILE: where it goes; "" for nowhere
-  char program[64];  // "" if it was not known yet
-};
-
-// As it was read at the first use.
-const ExitLine& GetExitLine();
-
-// Notes the file; a wrong one is told on stderr.
-void SetExitFile(const char* path);
-
-// Notes the program's name, if the first use came before libc knew it.
-void NoteProgram();
+// The program's name as it was at the first use, or, if libc did not know it
+// then, at the first call. A copy, as programs write over it.
+const char* ProgramsName();
 
 // Makes the pthread key through which threads tell their end. Allocates
 // nothing. Called once, under the lock of the initialisation.
@@ -44,6 +34,18 @@ int StartBackgroundThread();
 void StopBackgroundThread();
 // Starts it once, if the option asks for it and libc is ready.
 void StartWantedBackgroundThread();
+
+// Lets it look soon whether there is something to do. May be called by a signal
+// handler.
+void WakeBackgroundThread();
+
+// Asks for the signal of Option::kReportSignal, and no longer for the one
+// before. False if there is no such signal.
+bool HandleReportSignal();
+// Whether the signal came since the last call.
+bool TakeReportSignal();
+// What the background thread does then. Defined by the observe layer.
+void WriteWantedReports();
 
 // For the fork handlers: before all of it in the parent, after it in both.
 void PrepareForkOfBackgroundThread();

@@ -58,6 +58,8 @@ SOURCE_LABEL = re.compile(
 OPTION = re.compile(
     r"\{\"(\w+)\", OptionUnit::k(\w+), ([^,]+), ([^,]+)\},", re.MULTILINE
 )
+# A row of the table of options that are paths.
+PATH_OPTION = re.compile(r"\{\"(\w+)\", /\*may_be_stderr=")
 CONSTANT = re.compile(r"constexpr uint64_t (\w+) = ([^;]+);")
 # A row of a table of promises, and in it a file and the tests named of it.
 TESTS_OF_FILE = re.compile(r"`([^`]+)`: (\w+(?:, \w+)*)")
@@ -295,6 +297,10 @@ def check_options(root):
             complaints.append(f"{TUNING}: has no row {row}")
         if (3, name) not in headings(text):
             complaints.append(f"{TUNING}: has no section {name}")
+    for name in PATH_OPTION.findall(read(root, OPTIONS)):
+        row = f"| `MEMALLOC_{name.upper()}` | `{name}` |"
+        if f"\n{row} " not in text:
+            complaints.append(f"{TUNING}: has no row {row}")
     names = [name for name, _, _ in known]
     complaints += [
         f"{TUNING}: {name} is no option"

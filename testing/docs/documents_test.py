@@ -36,6 +36,7 @@ constexpr uint64_t kMiB = uint64_t{1} << 20;
     {"pages", OptionUnit::kHugePages, 1, 2},
     {"foreign", OptionUnit::kForeignPointers, 0, 2},
     {"flag", OptionUnit::kFlag, 0, 1},
+    {"report", /*may_be_stderr=*/true},
 """
 TUNING = """
 | Option | Variable | Default | Range |
@@ -44,6 +45,7 @@ TUNING = """
 | `pages` | `MEMALLOC_PAGES` | default | never, default, always |
 | `foreign` | `MEMALLOC_FOREIGN` | abort | abort, warn, ignore |
 | `flag` | `MEMALLOC_FLAG` | 0 | 0 or 1 |
+| `MEMALLOC_REPORT` | `report` | a file |
 ### delay
 ### pad
 ### pages
@@ -167,6 +169,12 @@ class DocumentsTest(unittest.TestCase):
     def test_option_without_a_section(self):
         self.write("docs/tuning.md", TUNING.replace("### flag\n", ""))
         self.complaints(documents.check_options, "no section flag")
+
+    def test_path_without_a_row(self):
+        self.write("docs/tuning.md", TUNING.replace("`report`", "report"))
+        self.complaints(
+            documents.check_options, "no row | `MEMALLOC_REPORT` | `report`"
+        )
 
     def test_option_that_is_gone(self):
         row = "| `old` | `MEMALLOC_OLD` | 0 | 0 or 1 |\n"

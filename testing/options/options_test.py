@@ -131,8 +131,9 @@ class OptionsTest(unittest.TestCase):
                 "memalloc: MEMALLOC_SOFTLIMIT: no such option "
                 "(MEMALLOC_SOFT_LIMIT?); it is ignored, see "
                 "docs/errors.md#unknown-option\n"
-                "memalloc: MEMALLOC_STATS_FILE wants an absolute path of at "
-                "most 255 bytes; it is ignored\n",
+                "memalloc: MEMALLOC_STATS_FILE=relative: wants an absolute "
+                "path of at most 255 bytes; it is ignored, see "
+                "docs/errors.md#bad-value\n",
             )
 
     def test_options_of_the_program(self):

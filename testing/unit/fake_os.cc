@@ -340,4 +340,24 @@ std::string Appended() {
   return state.appended;
 }
 
+std::string Written(const std::string& path) {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  return state.files[path];
+}
+
+size_t OpenFiles() {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  size_t open = 0;
+  for (const std::string& path : state.open_files) open += path.empty() ? 0 : 1;
+  return open;
+}
+
+void RefuseFiles() {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  state.refuses_files = true;
+}
+
 }  // namespace memalloc::fake_os

@@ -147,6 +147,11 @@ void SetSecureExecution(bool secure);
 void SetFile(const std::string& path, const std::string& text);
 // What was appended to files, as "path: text".
 std::string Appended();
+// What was written to the file, and files that are still open for that.
+std::string Written(const std::string& path);
+size_t OpenFiles();
+// Lets no file be opened to write to it.
+void RefuseFiles();
 
 }  // namespace memalloc::fake_os
 

@@ -4,6 +4,7 @@
 // are free. Actions of Before and After run without the lock.
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -18,6 +19,8 @@
 namespace memalloc {
 namespace fake_os {
 namespace {
+
+constexpr int kFirstFakeDescriptor = 1000;
 
 void CheckPages(const State& state, const char* what, uintptr_t start,
                 size_t bytes) {
@@ -131,6 +134,7 @@ namespace os {
 
 using fake_os::Call;
 using fake_os::Entry;
+using fake_os::kFirstFakeDescriptor;
 using fake_os::PageState;
 using fake_os::SetAccess;
 using fake_os::State;
@@ -390,13 +394,48 @@ void AppendToFile(const char* path, const char* data, size_t bytes) {
 }
 
 void WriteToStderr(const char* data, size_t bytes) {
+  WriteAll(kStderrDescriptor, data, bytes);
+}
+
+int OpenToWrite(const char* path, int* error) {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  *error = state.refuses_files ? EACCES : 0;
+  if (state.refuses_files) return -1;
+  state.files[path].clear();
+  state.open_files.emplace_back(path);
+  return kFirstFakeDescriptor + static_cast<int>(state.open_files.size()) - 1;
+}
+
+int WriteAll(int descriptor, const char* data, size_t bytes) {
+  if (descriptor >= kFirstFakeDescriptor) {
+    State& state = TheState();
+    const StateLock lock(state.mutex);
+    const auto index = static_cast<size_t>(descriptor - kFirstFakeDescriptor);
+    state.files[state.open_files.at(index)].append(data, bytes);
+    return 0;
+  }
   while (bytes > 0) {
-    const ssize_t n = write(STDERR_FILENO, data, bytes);
+    const ssize_t n = write(descriptor, data, bytes);
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return;
+    if (n <= 0) return EIO;
     data += n;
     bytes -= static_cast<size_t>(n);
   }
+  return 0;
+}
+
+void Close(int descriptor) {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  const auto index = static_cast<size_t>(descriptor - kFirstFakeDescriptor);
+  std::string& path = state.open_files.at(index);
+  if (path.empty()) fake_os::Complain("closed twice", index, 0);
+  path.clear();
+}
+
+bool HandleSignal(int signal, void (*handler)(int)) {
+  return ::signal(signal, handler == nullptr ? SIG_DFL : handler) != SIG_ERR;
 }
 
 }  // namespace os

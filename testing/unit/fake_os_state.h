@@ -94,6 +94,9 @@ struct State {
   std::map<std::string, std::string> files;
   bool secure_execution = false;
   std::string appended;
+  // By descriptor; empty for those that are closed.
+  std::vector<std::string> open_files;
+  bool refuses_files = false;
 
   // The top of the room for the break.
   uintptr_t BreakCeiling() const;

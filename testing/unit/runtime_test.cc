@@ -25,7 +25,6 @@ namespace memalloc {
 namespace {
 
 constexpr size_t kMiB = 1024 * 1024;
-constexpr char kStatsFile[] = "MEMALLOC_STATS_FILE";
 
 // ---- the first use ----
 
@@ -37,48 +36,6 @@ CORE_TEST(FirstUse, MakesTheKeyOfTheLinks) {
   Worker worker;
   worker.Do([] { Allocate(1); });
   EXPECT_EQ(g_link_key, key) << "once";
-}
-
-CORE_TEST(ExitLine, GoesNowhereUnlessSaid) {
-  Allocate(1);
-  EXPECT_STREQ(GetExitLine().file, "");
-}
-
-CORE_TEST(ExitLine, TheFilesNameIsCopied) {
-  fake_os::SetEnvironment(kStatsFile, "/tmp/some file");
-  Allocate(1);
-  fake_os::SetEnvironment(kStatsFile, "/xxx");
-  EXPECT_STREQ(GetExitLine().file, "/tmp/some file");
-}
-
-CORE_TEST(ExitLine, IsLeftByNoPrivilegedProgram) {
-  fake_os::SetEnvironment(kStatsFile, "/tmp/file");
-  fake_os::SetSecureExecution(true);
-  Allocate(1);
-  EXPECT_STREQ(GetExitLine().file, "");
-}
-
-CORE_TEST(ExitLine, TheLongestPathIsTaken) {
-  const std::string longest = "/" + std::string(254, 'x');
-  fake_os::SetEnvironment(kStatsFile, longest);
-  Allocate(1);
-  EXPECT_EQ(GetExitLine().file, longest);
-}
-
-// A path that cannot be used is named on stderr and ignored.
-TEST(ExitLine, AWrongPathIsNamed) {
-  for (const std::string& path :
-       {std::string("relative"), "/" + std::string(255, 'x')}) {
-    const std::string output = OutputUntilAbort([&] {
-      fake_os::SetEnvironment(kStatsFile, path);
-      Allocate(1);
-      EXPECT_STREQ(GetExitLine().file, "");
-      abort();
-    });
-    EXPECT_EQ(output,
-              "memalloc: MEMALLOC_STATS_FILE wants an absolute path of at most "
-              "255 bytes; it is ignored\n");
-  }
 }
 
 // ---- the summary ----

@@ -1,0 +1,192 @@
+// Reports: where they go, when they are written, and what a wrong path is told.
+
+#include "memalloc/observe/reports.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <string>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "memalloc/heap/allocator.h"
+#include "memalloc/observe/report_writer.h"
+#include "memalloc/runtime/options.h"
+#include "memalloc/runtime/path_options.h"
+#include "memalloc/runtime/runtime.h"
+#include "testing/unit/fake_os.h"
+#include "testing/unit/fresh_process.h"
+#include "testing/unit/heap_testing.h"
+
+namespace memalloc {
+namespace {
+
+using testing::StartsWith;
+
+std::string Get(PathOption option) { return GetPath(option).text; }
+std::string Expanded(const std::string& path) {
+  return ExpandPath(path.c_str()).text;
+}
+
+// ---- paths ----
+
+CORE_TEST(Paths, LeadNowhereUnlessSaid) {
+  Allocate(1);
+  EXPECT_EQ(Get(PathOption::kStatsFile), "");
+  EXPECT_EQ(Get(PathOption::kStats), "");
+}
+
+CORE_TEST(Paths, AreCopied) {
+  fake_os::SetEnvironment("MEMALLOC_STATS_FILE", "/tmp/some file");
+  fake_os::SetEnvironment("MEMALLOC_STATS", "stderr");
+  Allocate(1);
+  fake_os::SetEnvironment("MEMALLOC_STATS_FILE", "/xxx");
+  EXPECT_EQ(Get(PathOption::kStatsFile), "/tmp/some file");
+  EXPECT_EQ(Get(PathOption::kStats), "stderr");
+}
+
+CORE_TEST(Paths, OfAPrivilegedProgramCountForNothing) {
+  fake_os::SetEnvironment("MEMALLOC_STATS_FILE", "/tmp/file");
+  fake_os::SetSecureExecution(true);
+  Allocate(1);
+  EXPECT_EQ(Get(PathOption::kStatsFile), "");
+}
+
+CORE_TEST(Paths, AreSetAndPrintedByCalls) {
+  char text[Path::kMaxLength + 1];
+  EXPECT_EQ(SetOptionByName("stats", "/tmp/%p"), 0);
+  EXPECT_EQ(PrintOption("stats", text, sizeof(text)), 7);
+  EXPECT_STREQ(text, "/tmp/%p");
+  const std::string longest = "/" + std::string(Path::kMaxLength - 1, 'x');
+  EXPECT_EQ(SetOptionByName("stats", longest.c_str()), 0);
+  EXPECT_EQ(Get(PathOption::kStats), longest);
+  EXPECT_EQ(SetOptionByName("stats", (longest + "x").c_str()), EINVAL);
+  EXPECT_EQ(SetOptionByName("stats", "relative"), EINVAL);
+  EXPECT_EQ(SetOptionByName("stats_file", "stderr"), EINVAL);
+  EXPECT_EQ(Get(PathOption::kStats), longest) << "as it was";
+  EXPECT_EQ(SetOptionByName("stats", "stderr"), 0);
+  EXPECT_EQ(Get(PathOption::kStats), "stderr") << "nothing of the longer one";
+  EXPECT_EQ(SetOptionByName("stats", ""), 0);
+  EXPECT_EQ(Get(PathOption::kStats), "");
+}
+
+CORE_TEST(Paths, NameTheProcess) {
+  EXPECT_EQ(Expanded("/a.%p.txt"), "/a.4711.txt");
+  EXPECT_EQ(Expanded("/%%p%p%"), "/%p4711%");
+  EXPECT_EQ(Expanded("/%q"), "/%q");
+  const std::string longest = "/" + std::string(Path::kMaxLength - 3, 'x');
+  EXPECT_EQ(Expanded(longest + "%p"), longest + "47") << "cut";
+}
+
+TEST(Paths, WrongOnesAreTold) {
+  for (const std::string& path :
+       {std::string("relative"), "/" + std::string(255, 'x')}) {
+    const std::string output = OutputUntilAbort([&] {
+      fake_os::SetEnvironment("MEMALLOC_STATS_FILE", path);
+      fake_os::SetEnvironment("MEMALLOC_STATS", path);
+      Allocate(1);
+      EXPECT_EQ(Get(PathOption::kStatsFile), "");
+      abort();
+    });
+    const std::string shown =
+        path.substr(0, 80) + (path[0] == '/' ? "..." : "");
+    const std::string rest = "; it is ignored, see docs/errors.md#bad-value\n";
+    const std::string wants = ": wants an absolute path of at most 255 bytes";
+    EXPECT_EQ(output, "memalloc: MEMALLOC_STATS_FILE=" + shown + wants + rest +
+                          "memalloc: MEMALLOC_STATS=" + shown + wants +
+                          ", or stderr" + rest);
+  }
+}
+
+// ---- the writer ----
+
+CORE_TEST(ReportWriter, WritesPieceByPiece) {
+  std::string expected;
+  {
+    ReportWriter writer("/report");
+    for (int i = 0; i < 1000; ++i) {
+      writer.Text("number ").Decimal(static_cast<uint64_t>(i)).Char(' ');
+      writer.Hex(static_cast<uint64_t>(i) << 32).Bytes("\0\n", 2);
+      char text[100];
+      snprintf(text, sizeof(text), "number %d %llx", i, i * 0x100000000ULL);
+      expected.append(text).append("\0\n", 2);
+    }
+    EXPECT_EQ(writer.Flush(), 0);
+  }
+  EXPECT_EQ(fake_os::Written("/report"), expected);
+  EXPECT_EQ(fake_os::OpenFiles(), 0U);
+}
+
+CORE_TEST(ReportWriter, PiecesMayBeOfAnyLength) {
+  const std::string piece(10000, 'x');
+  {
+    ReportWriter writer("/report");
+    writer.Char('a').Bytes(piece.data(), piece.size()).Char('z');
+  }
+  EXPECT_EQ(fake_os::Written("/report"), "a" + piece + "z");
+}
+
+CORE_TEST(ReportWriter, TellsWhatFailed) {
+  fake_os::RefuseFiles();
+  errno = 4711;
+  ReportWriter writer("/report");
+  writer.Text("lost");
+  EXPECT_EQ(writer.Flush(), EACCES);
+  EXPECT_EQ(errno, 4711);
+}
+
+// ---- the reports ----
+
+CORE_TEST(Reports, AreWrittenOnRequest) {
+  Allocate(1);
+  EXPECT_EQ(WriteReport("stats", "/here.%p"), 0);
+  EXPECT_THAT(fake_os::Written("/here.4711"), StartsWith("memalloc: live "));
+  EXPECT_EQ(WriteReport("no such kind", "/here"), ENOENT);
+  EXPECT_EQ(WriteReport(nullptr, "/here"), EINVAL);
+  EXPECT_EQ(WriteReport("stats", nullptr), EINVAL);
+  fake_os::RefuseFiles();
+  EXPECT_EQ(WriteReport("stats", "/here"), EACCES);
+}
+
+CORE_TEST(Reports, GoWhereTheOptionsSay) {
+  WriteWantedReports();
+  EXPECT_EQ(SetOptionByName("stats", "/stats"), 0);
+  EXPECT_EQ(fake_os::Written("/stats"), "");
+  WriteWantedReports();
+  EXPECT_THAT(fake_os::Written("/stats"), StartsWith("memalloc: live "));
+}
+
+TEST(Reports, AFailureIsTold) {
+  EXPECT_EQ(OutputUntilAbort([] {
+              SetOptionByName("stats", "/stats");
+              fake_os::RefuseFiles();
+              WriteWantedReports();
+              abort();
+            }),
+            "memalloc: cannot write stats to /stats: error 13; see "
+            "docs/errors.md#cannot-write\n");
+}
+
+// ---- the signal ----
+
+CORE_TEST(ReportSignal, IsHandledWhileTheOptionIsSet) {
+  EXPECT_EQ(SetOptionByName("report_signal", "12"), 0);
+  EXPECT_FALSE(TakeReportSignal());
+  StopBackgroundThread();  // it would take the signal
+  raise(SIGUSR2);
+  EXPECT_TRUE(TakeReportSignal());
+  EXPECT_FALSE(TakeReportSignal()) << "once";
+  EXPECT_EQ(SetOptionByName("report_signal", "10"), 0);
+  StopBackgroundThread();
+  EXPECT_EQ(signal(SIGUSR2, SIG_DFL), SIG_DFL) << "given back";
+  raise(SIGUSR1);
+  EXPECT_TRUE(TakeReportSignal());
+  EXPECT_EQ(SetOptionByName("report_signal", "0"), 0);
+  EXPECT_EQ(signal(SIGUSR1, SIG_DFL), SIG_DFL);
+  EXPECT_EQ(SetOptionByName("report_signal", "9"), EINVAL) << "SIGKILL";
+}
+
+}  // namespace
+}  // namespace memalloc
