@@ -5,12 +5,9 @@
 // perhaps before libc is ready: it takes what it needs from the kernel's
 // auxiliary vector and from the environment's text, and allocates nothing.
 
-#include <string.h>
-
 #include <atomic>
 
 #include "memalloc/base/lock.h"
-#include "memalloc/base/math.h"
 #include "memalloc/base/settings.h"
 #include "memalloc/hardened/secret.h"
 #include "memalloc/layout/free_cell.h"
@@ -27,7 +24,9 @@ char g_program[64];
 
 void CopyProgramName() {
   const char* name = os::ProgramName();
-  memcpy(g_program, name, Min(strlen(name), sizeof(g_program) - 1));
+  for (size_t i = 0; name[i] != '\0' && i < sizeof(g_program) - 1; ++i) {
+    g_program[i] = name[i];
+  }
 }
 
 }  // namespace
