@@ -2,10 +2,11 @@
 //
 // tools/run/memalloc_run and memalloc/memalloc.so keep their positions to each
 // other in every layout that Bazel makes: output tree, runfiles, this
-// repository as an external one. Runfiles come first because there the object
-// is the one this executable was built with, even when the two were built in
-// different configurations. Their top directory is called "memalloc" with
-// WORKSPACE and "_main" with MODULE.bazel.
+// repository as an external one. Installed, they stand in bin/ and lib/.
+// Runfiles come first because there the object is the one this executable was
+// built with, even when the two were built in different configurations. Their
+// top directory is called "memalloc" with WORKSPACE and "_main" with
+// MODULE.bazel.
 
 #include "tools/run/preload_library.h"
 
@@ -63,6 +64,7 @@ absl::StatusOr<PreloadLibrary> FindPreloadLibrary(const std::string& executable,
       absl::StrCat(runfiles, "_main/", place),
       (directory / "../.." / place).lexically_normal(),
       directory / name,
+      (directory / "../lib" / name).lexically_normal(),
   };
   PreloadLibrary library;
   for (const std::string& candidate : candidates) {

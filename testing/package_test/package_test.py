@@ -1,0 +1,206 @@
+"""Installs the packages and uses them as programs of other builds do.
+
+Arguments: the .deb and the tar.gz in either order, and the version.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import unittest
+from pathlib import Path
+
+ROOT = Path("WORKSPACE").resolve().parent
+CONSUMER = ROOT / "testing" / "consumer"
+PROJECT = ROOT / "testing" / "package_test" / "cmake_project"
+TAR = DEB = VERSION = None
+
+PLACES = {
+    "bin/memalloc-run",
+    "include/memalloc/memalloc.h",
+    "lib/libmemalloc.a",
+    "lib/memalloc.so",
+    "lib/memalloc_hardened.so",
+    "lib/cmake/memalloc/memallocConfig.cmake",
+    "lib/cmake/memalloc/memallocConfigVersion.cmake",
+    "lib/pkgconfig/memalloc.pc",
+    "share/doc/memalloc/LICENSE",
+}
+
+
+def run(*command, **variables):
+    """What the command prints; fails with what it said if it fails."""
+    result = subprocess.run(
+        command,
+        env={"PATH": os.environ["PATH"], **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if result.returncode != 0:
+        raise AssertionError(f"{command}: {result.stdout}{result.stderr}")
+    return result.stdout
+
+
+class PackageTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def places(self, prefix):
+        return {
+            str(path.relative_to(prefix))
+            for path in prefix.rglob("*")
+            if path.is_file()
+        }
+
+
+class TarTest(PackageTest):
+    def setUp(self):
+        super().setUp()
+        with tarfile.open(TAR) as archive:
+            archive.extractall(self.folder)
+        self.prefix = self.folder / f"memalloc-{VERSION}"
+        self.sources = self.folder / "sources"
+        shutil.copytree(CONSUMER, self.sources)
+
+    def compile(self, compiler, source, *arguments):
+        program = self.folder / "program"
+        run(
+            compiler,
+            f"-I{self.sources}",
+            "-o",
+            str(program),
+            str(self.sources / source),
+            *arguments,
+        )
+        return str(program)
+
+    def check(self, program, expected, **variables):
+        words = run(program, **variables).split()
+        self.assertEqual(set(words), {expected})
+
+    def pkg_config(self, *arguments):
+        path = str(self.prefix / "lib" / "pkgconfig")
+        output = run(
+            "pkg-config", *arguments, "memalloc", PKG_CONFIG_PATH=path
+        )
+        return output.split()
+
+    def whole_archive(self):
+        return [
+            f"-I{self.prefix}/include",
+            "-Wl,--whole-archive",
+            f"{self.prefix}/lib/libmemalloc.a",
+            "-Wl,--no-whole-archive",
+            "-pthread",
+        ]
+
+    def test_files(self):
+        self.assertEqual(self.places(self.prefix), PLACES)
+        for place in PLACES:
+            mode = (self.prefix / place).stat().st_mode & 0o777
+            is_program = place.startswith("bin/")
+            self.assertEqual(mode, 0o755 if is_program else 0o644, place)
+
+    def test_whole_archive(self):
+        for ways in ([], ["-static"], ["-no-pie"], ["-static-pie"]):
+            with self.subTest(ways):
+                flags = [*ways, *self.whole_archive()]
+                in_c = self.compile("gcc", "program.c", *flags)
+                self.check(in_c, "memalloc")
+                in_cxx = self.compile("g++", "server.cc", *flags)
+                self.check(in_cxx, "memalloc")
+
+    def test_pkg_config(self):
+        self.assertEqual(self.pkg_config("--modversion"), [VERSION])
+        flags = self.pkg_config("--cflags", "--libs")
+        self.check(self.compile("gcc", "program.c", *flags), "memalloc")
+        self.check(self.compile("g++", "server.cc", *flags), "memalloc")
+
+    def test_preload(self):
+        flags = self.pkg_config("--cflags")
+        program = self.compile("gcc", "program.c", *flags)
+        self.check(program, "libc")
+        for library in ("memalloc.so", "memalloc_hardened.so"):
+            preload = str(self.prefix / "lib" / library)
+            self.check(program, "memalloc", LD_PRELOAD=preload)
+
+    def test_memalloc_run(self):
+        flags = self.pkg_config("--cflags")
+        program = self.compile("gcc", "program.c", *flags)
+        memalloc_run = str(self.prefix / "bin" / "memalloc-run")
+        for flag in ("--stats", "--hardened"):
+            self.assertEqual(run(memalloc_run, flag, program), "memalloc\n")
+
+    def test_cmake(self):
+        build = self.folder / "build"
+        shutil.copy(PROJECT / "CMakeLists.txt", self.sources)
+
+        def configure(wanted):
+            return run(
+                "cmake",
+                f"-S{self.sources}",
+                f"-B{build}",
+                f"-DCMAKE_PREFIX_PATH={self.prefix}",
+                f"-DWANTED={wanted}",
+            )
+
+        output = configure(VERSION)
+        self.assertIn(f"preload: {self.prefix}/lib/memalloc.so", output)
+        run("cmake", "--build", str(build))
+        self.check(str(build / "in_c"), "memalloc")
+        self.check(str(build / "in_cxx"), "memalloc")
+        self.check(str(build / "plain"), "libc")
+        with self.assertRaisesRegex(AssertionError, "memalloc"):
+            configure("99.0")
+
+
+class DebTest(PackageTest):
+    def dpkg(self, *arguments):
+        return run(
+            "dpkg",
+            f"--root={self.folder}",
+            f"--log={self.folder}/log",
+            "--force-not-root,depends,bad-path",
+            *arguments,
+        )
+
+    def test_install_use_and_remove(self):
+        database = self.folder / "var" / "lib" / "dpkg"
+        (database / "info").mkdir(parents=True)
+        (database / "updates").mkdir()
+        (database / "status").touch()
+        self.dpkg("--install", DEB)
+        prefix = self.folder / "usr"
+        self.assertEqual(self.places(prefix), PLACES)
+        output = run(
+            str(prefix / "bin" / "memalloc-run"),
+            "/bin/sh",
+            "-c",
+            "grep -c memalloc.so /proc/$$/maps",
+        )
+        self.assertGreater(int(output), 0)
+        status = self.dpkg("--status", "memalloc")
+        self.assertIn(f"\nVersion: {VERSION}\n", status)
+        self.dpkg("--remove", "memalloc")
+        self.assertFalse(prefix.exists(), "nothing is left")
+
+
+class VersionTest(unittest.TestCase):
+    def test_is_the_same_everywhere(self):
+        module = (ROOT / "MODULE.bazel").read_text()
+        self.assertEqual(re.search(r'version = "(.*)"', module)[1], VERSION)
+        calls = (ROOT / "memalloc/api/memalloc_calls.cc").read_text()
+        self.assertIn(f'return "{VERSION}";', calls)
+
+
+if __name__ == "__main__":
+    *packages, VERSION = sys.argv[1:]
+    DEB, TAR = map(os.path.abspath, sorted(packages))
+    unittest.main(argv=sys.argv[:1], verbosity=2)
