@@ -95,7 +95,8 @@ TEST_F(LibraryTest, Missing) {
                 "memalloc.so is missing, none of " + runner_ +
                     ".runfiles/memalloc/memalloc/memalloc.so, " + runner_ +
                     ".runfiles/_main/memalloc/memalloc.so, " + library_ + ", " +
-                    (scratch_ / "tree/tools/run/memalloc.so") +
+                    (scratch_ / "tree/tools/run/memalloc.so") + ", " +
+                    (scratch_ / "tree/tools/lib/memalloc.so") +
                     " exists; build it with `tools/bazel build "
                     "//memalloc:memalloc.so`, or put it beside "
                     "memalloc_run\n");
