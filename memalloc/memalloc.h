@@ -61,10 +61,118 @@ struct memalloc_summary {
  * memalloc_check_heap and reads /proc/self/statm. */
 MEMALLOC_API void memalloc_get_summary(struct memalloc_summary* summary);
 
+/* Bytes of address space that memalloc has backed by memory, and how many of
+ * them are in resident pages. */
+struct memalloc_extent {
+  uint64_t bytes;
+  uint64_t resident;
+};
+
+/* Of one size class. Counts are of cells where it does not say otherwise. */
+struct memalloc_class_statistics {
+  uint64_t cell_size;            /* bytes */
+  uint64_t blocks;               /* blocks of such cells */
+  struct memalloc_extent memory; /* of the blocks */
+  uint64_t live;                 /* the program has them */
+  uint64_t at_hand;     /* threads have them ready, in bins and magazines */
+  uint64_t travelling;  /* freed, on their way to the thread that owns them */
+  uint64_t free;        /* in their blocks */
+  uint64_t purged;      /* free, their page was given back */
+  uint64_t uncarved;    /* not used yet */
+  uint64_t allocations; /* so far */
+  uint64_t frees;       /* so far */
+};
+
+#define MEMALLOC_SIZE_CLASSES 80
+
+/* Where the memory is. Fields are only ever added, at the end. */
+struct memalloc_statistics {
+  uint64_t milliseconds;    /* of a clock that only goes on: for rates between
+                               two snapshots */
+  uint64_t knows_residents; /* 0 if the kernel would not say which pages are
+                               resident: all count as resident then */
+
+  struct memalloc_extent total; /* the sum of these parts: */
+  /* In use by the program; cells and large blocks rounded up. */
+  struct memalloc_extent live_cells;
+  struct memalloc_extent live_large;
+  struct memalloc_extent live_huge;
+  /* Free, ready for the next malloc of a thread, or on their way to one. */
+  struct memalloc_extent bins;
+  struct memalloc_extent magazines;
+  struct memalloc_extent large_magazines;
+  struct memalloc_extent travelling;
+  /* Free. */
+  struct memalloc_extent free_cells;
+  struct memalloc_extent purged_cells;
+  struct memalloc_extent uncarved; /* ends of blocks, too short for a cell, as
+                                      well */
+  struct memalloc_extent free_runs;
+  struct memalloc_extent huge_spare;
+  struct memalloc_extent huge_cache;
+  /* memalloc's own. */
+  struct memalloc_extent tables; /* headers, in arenas and of huge blocks */
+  struct memalloc_extent thread_heaps;
+  struct memalloc_extent address_map;
+
+  /* How much of live_cells was not asked for but came by rounding up: an
+   * estimate, half a step between size classes for each cell. */
+  uint64_t rounding_estimate;
+
+  uint64_t process_resident_bytes; /* all of the process */
+  uint64_t process_peak_resident_bytes;
+  uint64_t peak_block_bytes; /* the most that blocks in use spanned */
+  uint64_t heap_bytes;       /* granules and huge mappings */
+  uint64_t arenas;
+  uint64_t blocks; /* in use, of all kinds */
+  uint64_t large_blocks;
+  uint64_t huge_blocks;
+
+  /* So far, of all sizes, and of large and huge blocks. What a thread has in a
+   * bin counts as neither. */
+  uint64_t allocations;
+  uint64_t frees;
+  uint64_t large_allocations;
+  uint64_t large_frees;
+  uint64_t huge_allocations;
+  uint64_t huge_frees;
+
+  uint64_t threads;      /* with a heap of their own */
+  uint64_t parked_heaps; /* of ended threads, as they were */
+  uint64_t idle_heaps;   /* of ended threads, empty */
+
+  /* So far. */
+  uint64_t lock_acquisitions;
+  uint64_t lock_waits; /* that had to wait for another thread */
+  uint64_t purged_bytes;
+  uint64_t purge_calls;
+  /* System calls so far, by kind. */
+  uint64_t brk_calls;
+  uint64_t mmap_calls;
+  uint64_t munmap_calls;
+  uint64_t mremap_calls;
+  uint64_t madvise_calls;
+  uint64_t mprotect_calls;
+  uint64_t mincore_calls;
+  uint64_t futex_calls; /* not those of the locks */
+  uint64_t file_calls;
+
+  struct memalloc_class_statistics classes[MEMALLOC_SIZE_CLASSES];
+};
+
+/* Fills in the first `size` bytes, sizeof(struct memalloc_statistics) as the
+ * caller knows it: what this library does not know of is zero. Takes the heap's
+ * lock for some milliseconds per gigabyte. What other threads work on meanwhile
+ * is a little off; the parts sum to the total nevertheless. */
+MEMALLOC_API void memalloc_get_statistics(
+    struct memalloc_statistics* statistics, size_t size);
+
 /* Writes a report about the heap (docs/observability.md) to the file at `path`,
  * which is made with mode 0600 or emptied; %p in it becomes the process's id,
  * and "stderr" is standard error. `kind` is one of
- *   "stats"   where the memory is, as text
+ *   "stats"             where the memory is, as text
+ *   "stats_json"        the same as JSON
+ *   "stats_prometheus"  the same for Prometheus
  * Returns 0, ENOENT without such a kind, EINVAL for a null pointer, or why the
  * file could not be written. Not for signal handlers. */
 MEMALLOC_API int memalloc_write_report(const char* kind, const char* path);

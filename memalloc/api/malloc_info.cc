@@ -15,16 +15,50 @@
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/hardened_allocator.h"
 #include "memalloc/observe/reports.h"
-#include "memalloc/observe/summary.h"
+#include "memalloc/observe/statistics.h"
+#include "memalloc/observe/statistics_parts.h"
 
 #define MEMALLOC_EXPORT extern "C" __attribute__((visibility("default"), used))
 
+namespace {
+
+// The sizes that the class's cells serve, as glibc says it, and its counts.
+void PrintClass(FILE* stream, uint64_t from,
+                const struct memalloc_class_statistics& row) {
+  fprintf(stream, "  <size from=\"%ju\" to=\"%ju\" blocks=\"%ju\"",
+          uintmax_t{from}, uintmax_t{row.cell_size}, uintmax_t{row.blocks});
+  for (const memalloc::CellCount& count : memalloc::kCellCounts) {
+    fprintf(stream, " %s=\"%ju\"", count.name, uintmax_t{row.*count.value});
+  }
+  fprintf(stream, " allocations=\"%ju\" frees=\"%ju\"/>\n",
+          uintmax_t{row.allocations}, uintmax_t{row.frees});
+}
+
+void PrintExtent(FILE* stream, const char* element, const char* name,
+                 const struct memalloc_extent& extent) {
+  fprintf(stream, "  <%s type=\"%s\" size=\"%ju\" resident=\"%ju\"/>\n",
+          element, name, uintmax_t{extent.bytes}, uintmax_t{extent.resident});
+}
+
+}  // namespace
+
+// "Mapped" are huge blocks; what a thread has ready takes the place of glibc's
+// fast bins.
 MEMALLOC_EXPORT struct mallinfo2 mallinfo2() noexcept {
-  const memalloc::Summary summary = memalloc::TakeSummary();
+  struct memalloc_statistics statistics;
+  memalloc::TakeStatistics(&statistics, memalloc::Residents::kLeaveOut);
   struct mallinfo2 info = {};
-  info.arena = summary.heap_bytes;
-  info.uordblks = summary.live_bytes;
-  info.fordblks = summary.heap_bytes - summary.live_bytes;
+  info.arena = statistics.total.bytes - statistics.live_huge.bytes -
+               statistics.huge_spare.bytes - statistics.huge_cache.bytes;
+  info.uordblks = statistics.live_cells.bytes + statistics.live_large.bytes;
+  info.fordblks = info.arena - info.uordblks;
+  info.hblks = statistics.huge_blocks;
+  info.hblkhd = statistics.live_huge.bytes;
+  for (const struct memalloc_class_statistics& row : statistics.classes) {
+    info.ordblks += row.free + row.purged;
+    info.smblks += row.at_hand;
+  }
+  info.fsmblks = statistics.bins.bytes + statistics.magazines.bytes;
   return info;
 }
 
@@ -33,6 +67,11 @@ MEMALLOC_EXPORT struct mallinfo mallinfo() noexcept {
   const struct mallinfo2 wide = mallinfo2();
   struct mallinfo info = {};
   info.arena = static_cast<int>(wide.arena);
+  info.ordblks = static_cast<int>(wide.ordblks);
+  info.smblks = static_cast<int>(wide.smblks);
+  info.hblks = static_cast<int>(wide.hblks);
+  info.hblkhd = static_cast<int>(wide.hblkhd);
+  info.fsmblks = static_cast<int>(wide.fsmblks);
   info.uordblks = static_cast<int>(wide.uordblks);
   info.fordblks = static_cast<int>(wide.fordblks);
   return info;
@@ -47,19 +86,29 @@ MEMALLOC_EXPORT int malloc_info(int options, FILE* stream) noexcept {
     errno = EINVAL;
     return -1;
   }
-  const memalloc::Summary summary = memalloc::TakeSummary();
-  const int written =
-      fprintf(stream,
-              "<malloc version=\"memalloc-1\">\n"
-              "<system type=\"current\" size=\"%ju\"/>\n"
-              "<blocks type=\"current\" size=\"%ju\" count=\"%ju\"/>\n"
-              "<blocks type=\"max\" size=\"%ju\"/>\n"
-              "</malloc>\n",
-              static_cast<uintmax_t>(summary.heap_bytes),
-              static_cast<uintmax_t>(summary.live_bytes),
-              static_cast<uintmax_t>(summary.blocks),
-              static_cast<uintmax_t>(summary.peak_bytes));
-  return written < 0 ? -1 : 0;
+  struct memalloc_statistics statistics;
+  memalloc::TakeStatistics(&statistics, memalloc::Residents::kLookAt);
+  fprintf(stream, "<malloc version=\"memalloc-1\">\n<sizes>\n");
+  uint64_t below = 0;
+  for (const struct memalloc_class_statistics& row : statistics.classes) {
+    if (memalloc::IsUsed(row)) PrintClass(stream, below + 1, row);
+    below = row.cell_size;
+  }
+  fprintf(stream, "</sizes>\n<parts>\n");
+  for (const memalloc::Part& part : memalloc::kParts) {
+    PrintExtent(stream, "part", part.name, statistics.*part.extent);
+  }
+  fprintf(stream, "</parts>\n");
+  PrintExtent(stream, "total", "all", statistics.total);
+  fprintf(stream,
+          "<blocks type=\"current\" size=\"%ju\" count=\"%ju\"/>\n"
+          "<blocks type=\"max\" size=\"%ju\"/>\n"
+          "<system type=\"current\" size=\"%ju\"/>\n"
+          "</malloc>\n",
+          uintmax_t{memalloc::LiveBytes(statistics)},
+          uintmax_t{statistics.blocks}, uintmax_t{statistics.peak_block_bytes},
+          uintmax_t{statistics.heap_bytes});
+  return ferror(stream) != 0 ? -1 : 0;
 }
 
 MEMALLOC_EXPORT int malloc_trim(size_t pad) noexcept {

@@ -1,13 +1,17 @@
 // memalloc's own calls, as memalloc.h promises them.
 
 #define MEMALLOC_BUILDING
+#include <string.h>
+
 #include "memalloc/api/link_unit.h"
+#include "memalloc/base/math.h"
 #include "memalloc/base/settings.h"
 #include "memalloc/heap/allocator.h"
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/hardened_allocator.h"
 #include "memalloc/memalloc.h"
 #include "memalloc/observe/reports.h"
+#include "memalloc/observe/statistics.h"
 #include "memalloc/observe/summary.h"
 #include "memalloc/runtime/options.h"
 #include "memalloc/runtime/runtime.h"
@@ -38,6 +42,14 @@ void memalloc_get_summary(struct memalloc_summary* summary) {
   summary->threads = taken.threads;
   summary->rss_bytes = taken.rss_bytes;
   summary->peak_rss_bytes = taken.peak_rss_bytes;
+}
+
+void memalloc_get_statistics(struct memalloc_statistics* statistics,
+                             size_t size) {
+  struct memalloc_statistics taken;
+  memalloc::TakeStatistics(&taken, memalloc::Residents::kLookAt);
+  memset(statistics, 0, size);
+  memcpy(statistics, &taken, memalloc::Min(size, sizeof(taken)));
 }
 
 int memalloc_write_report(const char* kind, const char* path) {

@@ -17,7 +17,9 @@
 
 #include "memalloc/base/attributes.h"
 #include "memalloc/base/check.h"
+#include "memalloc/base/counter.h"
 #include "memalloc/base/event_counts.h"
+#include "memalloc/base/single_writer.h"
 
 namespace memalloc {
 
@@ -36,26 +38,42 @@ class MEMALLOC_CAPABILITY("mutex") Lock {
 
   void Acquire() MEMALLOC_ACQUIRE() {
     if (MEMALLOC_UNLIKELY(HoldsAllForFork())) return;
-    if (MEMALLOC_UNLIKELY(pthread_mutex_lock(&mutex_) != 0)) DieOfReentry();
-    CountEvent(Event::kLock);
+    if (MEMALLOC_UNLIKELY(!TryAcquire())) DieOfReentry();
   }
   void Release() MEMALLOC_RELEASE() {
     if (MEMALLOC_UNLIKELY(HoldsAllForFork())) return;
+    is_held_ = false;
     pthread_mutex_unlock(&mutex_);
   }
 
   // False if the running thread holds the lock already.
   bool AcquireUnlessHeld() MEMALLOC_NO_THREAD_SAFETY_ANALYSIS {
-    return HoldsAllForFork() || pthread_mutex_lock(&mutex_) == 0;
+    return HoldsAllForFork() || TryAcquire();
   }
 
   // Makes the lock free again in a forked child, where the thread that is
   // said to hold it has another id.
   void ReinitialiseInChild() MEMALLOC_NO_THREAD_SAFETY_ANALYSIS {
     mutex_ = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
+    is_held_ = false;
   }
 
+  // How often it was acquired, and how often another thread held it before.
+  uint64_t acquisitions() const { return acquisitions_.Get(); }
+  uint64_t waits() const { return waits_.Get(); }
+
  private:
+  // False if the running thread holds it.
+  bool TryAcquire() MEMALLOC_NO_THREAD_SAFETY_ANALYSIS {
+    const bool was_held = is_held_;
+    if (pthread_mutex_lock(&mutex_) != 0) return false;
+    is_held_ = true;
+    acquisitions_.Add(1);
+    waits_.Add(was_held ? 1 : 0);
+    CountEvent(Event::kLock);
+    return true;
+  }
+
   [[noreturn]] static void DieOfReentry() {
     LineBuffer line;
     line.Text(
@@ -65,6 +83,12 @@ class MEMALLOC_CAPABILITY("mutex") Lock {
   }
 
   pthread_mutex_t mutex_ = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
+  // What follows is written by who holds the lock. Others see by it whether
+  // they may have to wait: pthread_mutex_trylock would tell for sure, and bring
+  // another 64 KiB of libc into each process.
+  SingleWriter<bool> is_held_;
+  Counter acquisitions_;
+  Counter waits_;
 };
 
 class MEMALLOC_SCOPED_CAPABILITY LockHolder {

@@ -181,38 +181,4 @@ bool CentralHeap::Has(uintptr_t address) {
   return huge_cache_.Has(address);
 }
 
-CentralCounts CentralHeap::Counts() {
-  const LockHolder holder(lock_);
-  CentralCounts counts = {};
-  counts.arenas = arena_count_;
-  counts.backed_bytes =
-      (backed_granules_ + huge_granules_) * kGranuleSize + huge_cache_.bytes();
-  counts.block_bytes = used_granules_ * kGranuleSize;
-  counts.peak_block_bytes = peak_granules_ * kGranuleSize;
-  counts.blocks = block_count_;
-  counts.purgeable_bytes = runs_.purgeable_granules() * kGranuleSize;
-  counts.purged_bytes = purged_bytes_;
-  counts.purge_calls = purge_calls_;
-  for (ThreadHeap* heap = heaps_; heap != nullptr; heap = heap->next_) {
-    if (heap->in_use_) ++counts.thread_heaps;
-  }
-  for (ArenaHeader* huge = huge_; huge != nullptr; huge = huge->next) {
-    counts.live_bytes += huge->huge.bytes;
-  }
-  for (ArenaHeader* arena = arenas_; arena != nullptr; arena = arena->next) {
-    size_t granule = 1;
-    while (granule < arena->limit) {
-      const BlockHeader* block = arena->Header(granule);
-      if (block->status == BlockStatus::kSmall) {
-        const uint32_t used = Min<uint32_t>(block->UsedCells(), block->carved);
-        counts.live_bytes += uint64_t{used} * block->cell_size;
-      } else if (block->IsLargeInUse()) {
-        counts.live_bytes += block->cell_size;
-      }
-      granule += Max<size_t>(1, block->granules);
-    }
-  }
-  return counts;
-}
-
 }  // namespace memalloc

@@ -18,6 +18,7 @@
 //   central_heap.cc  runs, small blocks, counts
 //   thread_heaps.cc  the register of thread heaps
 //   check_heap.cc    the walker that checks every invariant
+//   census.cc        the walker that counts: where the memory is
 
 #ifndef MEMALLOC_HEAP_CENTRAL_HEAP_H_
 #define MEMALLOC_HEAP_CENTRAL_HEAP_H_
@@ -41,6 +42,7 @@
 namespace memalloc {
 
 class Batch;
+struct Census;
 struct Purged;
 class ThreadHeap;
 
@@ -166,6 +168,10 @@ class CentralHeap {
   // thread holds the lock (a signal handler asks, or a debugger), near it.
   bool Owns(uintptr_t address) MEMALLOC_NO_THREAD_SAFETY_ANALYSIS;
 
+  // Where the memory is, by a walk of all headers; pages are looked at if
+  // `with_pages` (census.h).
+  MEMALLOC_COLD void TakeCensus(Census* census, bool with_pages)
+      MEMALLOC_EXCLUDES(lock_);
   CentralCounts Counts() MEMALLOC_EXCLUDES(lock_);
 
  private:
@@ -309,6 +315,11 @@ class CentralHeap {
       MEMALLOC_REQUIRES(lock_);
   void CheckRunLists() MEMALLOC_REQUIRES(lock_);
 
+  // census.cc
+  MEMALLOC_COLD void CountHeaps(Census* census) MEMALLOC_REQUIRES(lock_);
+  MEMALLOC_COLD void CountCalls(Census* census) MEMALLOC_REQUIRES(lock_);
+  MEMALLOC_COLD void CountTotals(Census* census) MEMALLOC_REQUIRES(lock_);
+
   Lock lock_;
   FreeRuns runs_ MEMALLOC_GUARDED_BY(lock_);
 
@@ -384,6 +395,20 @@ class CentralHeap {
   // and the limit that this is for.
   uint64_t soft_mark_ MEMALLOC_GUARDED_BY(lock_) = 0;
   uint64_t soft_mark_limit_ MEMALLOC_GUARDED_BY(lock_) = 0;
+
+  // So far; cells for threads without a heap, large blocks not out of a
+  // magazine.
+  uint64_t large_handed_out_ MEMALLOC_GUARDED_BY(lock_) = 0;
+  uint64_t huge_handed_out_ MEMALLOC_GUARDED_BY(lock_) = 0;
+  uint64_t huge_freed_ MEMALLOC_GUARDED_BY(lock_) = 0;
+  uint64_t cells_handed_out_[kNumSizeClasses] MEMALLOC_GUARDED_BY(lock_) = {};
+  // What the last census said of calls, as no count may go back; large blocks
+  // behind the classes.
+  struct CallsSeen {
+    uint64_t allocations;
+    uint64_t frees;
+  };
+  CallsSeen calls_seen_[kNumSizeClasses + 1] MEMALLOC_GUARDED_BY(lock_) = {};
 };
 
 extern MEMALLOC_HIDDEN CentralHeap g_central_heap;

@@ -39,6 +39,7 @@ void* CentralHeap::AllocateHuge(size_t size, size_t alignment, bool zero) {
   pending_granules_ -= Min<uint64_t>(pending_granules_, pending);
   if (arena == nullptr) return nullptr;
   HugeBlockOf(arena)->status = BlockStatus::kHuge;
+  ++huge_handed_out_;
   Enlist(arena);
   return reinterpret_cast<void*>(arena->huge.start);
 }
@@ -120,6 +121,7 @@ void CentralHeap::FreeHuge(BlockHeader* block) {
   {
     const LockHolder holder(lock_);
     Delist(arena);
+    ++huge_freed_;
     limit = PurgesAtOnce() ? 0 : HugeCacheLimit();
   }
   CacheOrDrop(arena, limit);

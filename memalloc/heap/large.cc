@@ -42,6 +42,7 @@ void* CentralHeap::TryAllocateLarge(size_t size, size_t alignment, bool zero,
     block = TakeRun(granules, alignment, shortage);
     if (block == nullptr) return nullptr;
     DescribeLarge(block, granules);
+    ++large_handed_out_;
     ArenaHeader* arena = ArenaHeaderOf(block);
     before = arena->dirty;
     arena->dirty.Set(GranuleOf(block), granules);

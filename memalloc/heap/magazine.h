@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "memalloc/base/attributes.h"
+#include "memalloc/base/glance.h"
 #include "memalloc/base/math.h"
 #include "memalloc/layout/block_header.h"
 #include "memalloc/layout/free_cell.h"
@@ -82,6 +83,13 @@ class Magazines {
     cell->SetNext(0, block->link_key);
     magazine.cells[magazine.count++] = cell;
     return true;
+  }
+
+  // Cells of the class. Called by any thread: what it had at some time.
+  size_t CountOf(SizeClass size_class) const {
+    const size_t number = size_class - kFirstMagazineClass;
+    return Min<size_t>(Glance(magazines_[number].count),
+                       kMagazineRooms.of[number]);
   }
 
   // Takes out any cell; null when all is empty.

@@ -147,6 +147,7 @@ FreeCell* CentralHeap::TryAllocateCell(SizeClass size_class,
     block->carved += 1;
   }
   cell->Clear();
+  ++cells_handed_out_[size_class];
   GiveUpBlock(block);
   return cell;
 }

@@ -114,6 +114,7 @@ bool ThreadHeap::FillBin(BlockHeader* block) {
 bool ThreadHeap::TakeFreeList(BlockHeader* block) {
   if (block->free_list == 0) return false;
   CheckFirst(block, block->free_list);
+  handed_out_[block->size_class].Add(block->FreeCells());
   bins_[block->size_class] = CellAt(block->free_list);
   block->free_list = 0;
   ExpectToBeEmpty(block);
@@ -139,6 +140,7 @@ bool ThreadHeap::Carve(BlockHeader* block) {
     CellAt(last)->SetNext(0, block->link_key);
   }
   block->carved += static_cast<uint16_t>(cells);
+  handed_out_[block->size_class].Add(cells);
   bins_[block->size_class] = CellAt(first);
   ExpectToBeEmpty(block);
   return true;
@@ -167,6 +169,7 @@ void ThreadHeap::EmptyBin(BlockHeader* current) {
   last->SetNext(current->free_list, current->link_key);
   current->free_list = AddressOf(bin);
   current->free_base += cells;
+  handed_out_[current->size_class].Subtract(cells);
   bin = const_cast<FreeCell*>(&kNoCell);
 }
 

@@ -27,6 +27,7 @@
 
 #include "memalloc/base/attributes.h"
 #include "memalloc/base/bit_set.h"
+#include "memalloc/base/counter.h"
 #include "memalloc/base/options.h"
 #include "memalloc/heap/batch.h"
 #include "memalloc/heap/block_list.h"
@@ -37,6 +38,8 @@
 #include "memalloc/layout/size_class.h"
 
 namespace memalloc {
+
+struct ClassCensus;
 
 // What an empty bin points at: a cell whose link never decodes to itself, so
 // that one test finds both the end of a list and a corrupt link. (Without
@@ -113,13 +116,17 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
 
   // A cell of a class that has a magazine, out of that; null if it is empty.
   void* AllocateKept(SizeClass size_class) {
-    return magazines_.Take(size_class);
+    void* cell = magazines_.Take(size_class);
+    if (cell != nullptr) handed_out_[size_class].Add(1);
+    return cell;
   }
 
   // A large block of so many granules that the thread freed; null if it keeps
   // none.
   BlockHeader* AllocateKeptLarge(size_t granules) {
-    return large_magazine_.Take(granules);
+    BlockHeader* block = large_magazine_.Take(granules);
+    if (block != nullptr) large_handed_out_.Add(1);
+    return block;
   }
   // Keeps a large block for the next such request; false if there is no room,
   // or nothing free is to be kept.
@@ -152,6 +159,11 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   // free pages of idle ones, a few at a time. Called where nothing of this heap
   // is being worked on.
   void FollowTicks();
+
+  // Adds the cells in its bins and magazines, and those that travel from and
+  // to it. Called by any thread that holds the central lock: an estimate while
+  // the heap's own is at work.
+  MEMALLOC_COLD void CountCached(ClassCensus* classes) const;
 
   // Purges the free pages of all blocks with cells to spare, and gives these
   // up.
@@ -267,6 +279,12 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   OpenBatch open_batches_[kOpenBatches];
   Outbox outboxes_[kOutboxes];
   bool draining_ = false;
+
+  // So far: cells that came into the bins, less those that went back, and out
+  // of the magazines; large blocks out of their magazine. Those of all threads
+  // that had the heap.
+  Counter handed_out_[kNumSizeClasses];
+  Counter large_handed_out_;
 
   // Classes of which the current block, or the only partial one, became empty
   // and was kept: a ring, and a set. Some may have used theirs since.

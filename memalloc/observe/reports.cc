@@ -7,7 +7,7 @@
 
 #include "memalloc/base/line_buffer.h"
 #include "memalloc/observe/report_writer.h"
-#include "memalloc/observe/summary.h"
+#include "memalloc/observe/statistics.h"
 #include "memalloc/os/os.h"
 #include "memalloc/runtime/path_options.h"
 #include "memalloc/runtime/runtime.h"
@@ -25,7 +25,10 @@ struct Report {
 };
 
 constexpr Report kReports[] = {
-    {"stats", PathOption::kStats, "", &WriteSummary},
+    {"stats_json", PathOption::kStats, ".json", &WriteStatisticsJson},
+    {"stats_prometheus", PathOption::kStats, ".prom",
+     &WriteStatisticsPrometheus},
+    {"stats", PathOption::kStats, "", &WriteStatisticsText},
 };
 
 bool EndsWith(const char* text, const char* ending) {

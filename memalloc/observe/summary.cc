@@ -5,8 +5,7 @@
 
 #include "memalloc/base/event_counts.h"
 #include "memalloc/base/line_buffer.h"
-#include "memalloc/heap/central_heap.h"
-#include "memalloc/observe/report_writer.h"
+#include "memalloc/observe/statistics.h"
 #include "memalloc/os/os.h"
 #include "memalloc/runtime/path_options.h"
 #include "memalloc/runtime/runtime.h"
@@ -56,28 +55,18 @@ __attribute__((destructor)) void LeaveSummary() {
 }  // namespace
 
 Summary TakeSummary() {
-  const CentralCounts counts = g_central_heap.Counts();
-  const os::ResidentSize resident = os::GetResidentSize();
+  struct memalloc_statistics statistics;
+  TakeStatistics(&statistics, Residents::kLeaveOut);
   Summary summary = {};
-  summary.live_bytes = counts.live_bytes;
-  summary.peak_bytes = counts.peak_block_bytes;
-  summary.heap_bytes = counts.backed_bytes;
-  summary.arenas = counts.arenas;
-  summary.blocks = counts.blocks;
-  summary.threads = counts.thread_heaps;
-  summary.rss_bytes = resident.now;
-  summary.peak_rss_bytes = resident.peak;
+  summary.live_bytes = LiveBytes(statistics);
+  summary.peak_bytes = statistics.peak_block_bytes;
+  summary.heap_bytes = statistics.heap_bytes;
+  summary.arenas = statistics.arenas;
+  summary.blocks = statistics.blocks;
+  summary.threads = statistics.threads;
+  summary.rss_bytes = statistics.process_resident_bytes;
+  summary.peak_rss_bytes = statistics.process_peak_resident_bytes;
   return summary;
-}
-
-void WriteSummary(ReportWriter& writer) {
-  const Summary summary = TakeSummary();
-  writer.Text("memalloc: live ").Decimal(summary.live_bytes);
-  writer.Text(" B, heap ").Decimal(summary.heap_bytes);
-  writer.Text(" B, peak ").Decimal(summary.peak_bytes);
-  writer.Text(" B, arenas ").Decimal(summary.arenas);
-  writer.Text(", blocks ").Decimal(summary.blocks);
-  writer.Text(", threads ").Decimal(summary.threads).Char('\n');
 }
 
 }  // namespace memalloc

@@ -7,8 +7,6 @@
 
 namespace memalloc {
 
-class ReportWriter;
-
 // All figures in bytes but those that count; see memalloc.h.
 struct Summary {
   uint64_t live_bytes;
@@ -22,9 +20,6 @@ struct Summary {
 };
 
 Summary TakeSummary();
-
-// The summary as a line of text.
-void WriteSummary(ReportWriter& writer);
 
 }  // namespace memalloc
 

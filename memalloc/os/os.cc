@@ -42,6 +42,13 @@ uintptr_t ToAddress(void* pointer) {
   return pointer == MAP_FAILED ? 0 : reinterpret_cast<uintptr_t>(pointer);
 }
 
+std::atomic<uint64_t> g_calls[os::kNumSystemCalls];
+
+void Note(os::SystemCall call, uint64_t count = 1) {
+  g_calls[static_cast<size_t>(call)].fetch_add(count,
+                                               std::memory_order_relaxed);
+}
+
 }  // namespace
 
 void Die(const LineBuffer& line) {
@@ -86,17 +93,20 @@ uintptr_t CurrentBreak() {
 uintptr_t GrowBreak(size_t bytes) {
   if (bytes > PTRDIFF_MAX) return 0;  // sbrk would shrink
   const ErrnoGuard guard;
+  Note(SystemCall::kBrk);
   return ToAddress(sbrk(static_cast<intptr_t>(bytes)));
 }
 
 bool LowerBreak(uintptr_t top, size_t bytes) {
   if (CurrentBreak() != top || bytes > PTRDIFF_MAX) return false;
   const ErrnoGuard guard;
+  Note(SystemCall::kBrk);
   return sbrk(-static_cast<intptr_t>(bytes)) != MAP_FAILED;
 }
 
 uintptr_t Reserve(size_t bytes, uintptr_t hint) {
   const ErrnoGuard guard;
+  Note(SystemCall::kMmap);
   return ToAddress(mmap(ToPointer(hint), bytes, PROT_NONE,
                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
 }
@@ -105,6 +115,7 @@ bool Commit(uintptr_t start, size_t bytes) {
   // Not mprotect: a sandbox may allow no more than brk, mmap, munmap, madvise
   // and futex.
   const ErrnoGuard guard;
+  Note(SystemCall::kMmap);
   return mmap(ToPointer(start), bytes, PROT_READ | PROT_WRITE,
               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
 }
@@ -112,50 +123,69 @@ bool Commit(uintptr_t start, size_t bytes) {
 bool IsWhole(uintptr_t start, size_t bytes) {
   // Advice that changes nothing; the kernel says ENOMEM for a hole.
   const ErrnoGuard guard;
+  Note(SystemCall::kMadvise);
   return madvise(ToPointer(start), bytes, MADV_NORMAL) == 0;
 }
 
 bool Protect(uintptr_t start, size_t bytes) {
   const ErrnoGuard guard;
+  Note(SystemCall::kMprotect);
   return mprotect(ToPointer(start), bytes, PROT_NONE) == 0;
 }
 
 bool Unprotect(uintptr_t start, size_t bytes) {
   const ErrnoGuard guard;
+  Note(SystemCall::kMprotect);
   return mprotect(ToPointer(start), bytes, PROT_READ | PROT_WRITE) == 0;
 }
 
 void AdviseHugePages(uintptr_t start, size_t bytes) {
   const ErrnoGuard guard;
+  Note(SystemCall::kMadvise);
   madvise(ToPointer(start), bytes, MADV_HUGEPAGE);
 }
 
 void AdviseSmallPages(uintptr_t start, size_t bytes) {
   const ErrnoGuard guard;
+  Note(SystemCall::kMadvise);
   madvise(ToPointer(start), bytes, MADV_NOHUGEPAGE);
 }
 
 bool Purge(uintptr_t start, size_t bytes) {
   // Not MADV_FREE: its pages count as the process's until memory is short.
   const ErrnoGuard guard;
+  Note(SystemCall::kMadvise);
   return madvise(ToPointer(start), bytes, MADV_DONTNEED) == 0;
 }
 
 void Unmap(uintptr_t start, size_t bytes) {
   const ErrnoGuard guard;
+  Note(SystemCall::kMunmap);
   munmap(ToPointer(start), bytes);
 }
 
 bool RemapInPlace(uintptr_t start, size_t old_bytes, size_t new_bytes) {
   const ErrnoGuard guard;
+  Note(SystemCall::kMremap);
   return mremap(ToPointer(start), old_bytes, new_bytes, 0) != MAP_FAILED;
 }
 
 bool RemapTo(uintptr_t start, size_t old_bytes, size_t new_bytes,
              uintptr_t target) {
   const ErrnoGuard guard;
+  Note(SystemCall::kMremap);
   return mremap(ToPointer(start), old_bytes, new_bytes,
                 MREMAP_MAYMOVE | MREMAP_FIXED, ToPointer(target)) != MAP_FAILED;
+}
+
+bool FindResident(uintptr_t start, size_t bytes, unsigned char* pages) {
+  const ErrnoGuard guard;
+  Note(SystemCall::kMincore);
+  return mincore(ToPointer(start), bytes, pages) == 0;
+}
+
+uint64_t CountOf(SystemCall call) {
+  return g_calls[static_cast<size_t>(call)].load(std::memory_order_relaxed);
 }
 
 ResidentSize GetResidentSize() {
@@ -202,6 +232,7 @@ void WaitWhile(const std::atomic<uint32_t>& word, uint32_t value,
                uint64_t milliseconds) {
   static_assert(sizeof(word) == sizeof(uint32_t));
   const ErrnoGuard guard;
+  Note(SystemCall::kFutex);
   struct timespec most;
   most.tv_sec = static_cast<time_t>(milliseconds / 1000);
   most.tv_nsec =
@@ -211,6 +242,7 @@ void WaitWhile(const std::atomic<uint32_t>& word, uint32_t value,
 
 void WakeAll(const std::atomic<uint32_t>& word) {
   const ErrnoGuard guard;
+  Note(SystemCall::kFutex);
   syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
 }
 
@@ -225,6 +257,7 @@ const char* ProgramName() {
 size_t ReadFile(const char* path, char* text, size_t size) {
   const ErrnoGuard guard;
   text[0] = '\0';
+  Note(SystemCall::kFile, 3);
   const int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return 0;
   ssize_t n;
@@ -239,6 +272,7 @@ size_t ReadFile(const char* path, char* text, size_t size) {
 
 void AppendToFile(const char* path, const char* data, size_t bytes) {
   const ErrnoGuard guard;
+  Note(SystemCall::kFile, 3);
   const int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) return;
   while (write(fd, data, bytes) < 0 && errno == EINTR) {
@@ -254,6 +288,7 @@ int OpenToWrite(const char* path, int* error) {
   const ErrnoGuard guard;
   int fd;
   do {
+    Note(SystemCall::kFile);
     fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   } while (fd < 0 && errno == EINTR);
   *error = fd < 0 ? errno : 0;
@@ -263,6 +298,7 @@ int OpenToWrite(const char* path, int* error) {
 int WriteAll(int descriptor, const char* data, size_t bytes) {
   const ErrnoGuard guard;
   while (bytes > 0) {
+    Note(SystemCall::kFile);
     const ssize_t n = write(descriptor, data, bytes);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return errno;
@@ -275,6 +311,7 @@ int WriteAll(int descriptor, const char* data, size_t bytes) {
 
 void Close(int descriptor) {
   const ErrnoGuard guard;
+  Note(SystemCall::kFile);
   close(descriptor);
 }
 

@@ -44,7 +44,9 @@ int use_all(void* p);
 int use_all(void* p) {{
   char text[32];
   struct memalloc_summary summary;
+  struct memalloc_statistics statistics;
   memalloc_get_summary(&summary);
+  memalloc_get_statistics(&statistics, sizeof statistics);
   memalloc_stop_background_thread();
   return memalloc_owns(p) + memalloc_check_heap() + (memalloc_version() != p) +
          memalloc_start_background_thread() + (summary.live_bytes != 0) +

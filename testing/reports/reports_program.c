@@ -1,11 +1,13 @@
 /* Does what its arguments say, one after the other:
  *
  *   write:KIND:PATH  writes a report and prints what the call answers
+ *   info             has malloc_info print
  *   fork             goes on in a child; the parent waits for it and exits
  *   line             prints "ready" and waits for a line on standard input
  *   _exit            ends without exit handlers
  */
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +39,8 @@ int main(int count, char** arguments) {
     char line[16];
     if (strncmp(argument, "write:", 6) == 0) {
       Write(argument + 6);
+    } else if (strcmp(argument, "info") == 0) {
+      if (malloc_info(0, stdout) != 0) return 1;
     } else if (strcmp(argument, "fork") == 0) {
       Fork();
     } else if (strcmp(argument, "line") == 0) {

@@ -58,7 +58,8 @@ class ReportsTest(unittest.TestCase):
         return found
 
     def check_stats(self, text):
-        self.assertRegex(text, r"\Amemalloc: live \d+ B, heap ")
+        self.assertRegex(text, r"\Amemalloc: \w+ \(pid \d+\): [\d.]+ \w+ ")
+        self.assertRegex(text, r"resident\n\Z")
 
     def test_at_exit(self):
         for way in self.each_way():

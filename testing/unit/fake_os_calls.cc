@@ -341,6 +341,23 @@ bool RemapTo(uintptr_t start, size_t old_bytes, size_t new_bytes,
   return true;
 }
 
+bool FindResident(uintptr_t start, size_t bytes, unsigned char* pages) {
+  const size_t page = PageSize();
+  if (page == static_cast<size_t>(sysconf(_SC_PAGESIZE))) {
+    return mincore(reinterpret_cast<void*>(start), bytes, pages) == 0;
+  }
+  for (size_t i = 0; i * page < bytes; ++i) {
+    unsigned char real[16] = {};  // 64 KiB of pages of 4 KiB
+    void* at = reinterpret_cast<void*>(start + i * page);
+    if (mincore(at, page, real) != 0) return false;
+    pages[i] = 0;
+    for (const unsigned char one : real) pages[i] |= one & 1;
+  }
+  return true;
+}
+
+uint64_t CountOf(SystemCall) { return 0; }
+
 ResidentSize GetResidentSize() { return {1000, 2000}; }
 
 uint64_t NowMilliseconds() {

@@ -142,7 +142,7 @@ CORE_TEST(ReportWriter, TellsWhatFailed) {
 CORE_TEST(Reports, AreWrittenOnRequest) {
   Allocate(1);
   EXPECT_EQ(WriteReport("stats", "/here.%p"), 0);
-  EXPECT_THAT(fake_os::Written("/here.4711"), StartsWith("memalloc: live "));
+  EXPECT_THAT(fake_os::Written("/here.4711"), StartsWith("memalloc: "));
   EXPECT_EQ(WriteReport("no such kind", "/here"), ENOENT);
   EXPECT_EQ(WriteReport(nullptr, "/here"), EINVAL);
   EXPECT_EQ(WriteReport("stats", nullptr), EINVAL);
@@ -155,7 +155,7 @@ CORE_TEST(Reports, GoWhereTheOptionsSay) {
   EXPECT_EQ(SetOptionByName("stats", "/stats"), 0);
   EXPECT_EQ(fake_os::Written("/stats"), "");
   WriteWantedReports();
-  EXPECT_THAT(fake_os::Written("/stats"), StartsWith("memalloc: live "));
+  EXPECT_THAT(fake_os::Written("/stats"), StartsWith("memalloc: "));
 }
 
 TEST(Reports, AFailureIsTold) {

@@ -26,6 +26,11 @@ LAYERS = (
     "api",
 )
 
+# The public interface includes nothing of ours; the structures that it declares
+# are filled in by this layer.
+PUBLIC_HEADER = "memalloc/memalloc.h"
+PUBLIC_LAYER = "observe"
+
 # The C++ headers that allocate nothing and need no .cc of the library. C and
 # Linux headers (with .h) are allowed as well; anything else is a third party.
 CPP_HEADERS = frozenset(
@@ -115,6 +120,8 @@ def includes(root, path):
 
 def layer(name):
     """The layer of "memalloc/LAYER/..."; None for memalloc/'s own files."""
+    if str(name) == PUBLIC_HEADER:
+        return PUBLIC_LAYER
     parts = Path(name).parts
     return parts[1] if len(parts) > 2 else None
 

@@ -98,7 +98,8 @@ class TreeTest(unittest.TestCase):
                 " here",
                 "memalloc/os/a.cc:3: 'os' is below 'heap' (memalloc/heap/a.h)",
                 'memalloc/os/a.cc:4: "absl/x.h" is not ours',
-                "memalloc/os/a.cc:5: 'os' is below 'api' (memalloc/memalloc.h)",
+                "memalloc/os/a.cc:5: 'os' is below 'observe' "
+                "(memalloc/memalloc.h)",
             ],
         )
 
