@@ -5,6 +5,7 @@
 
 #include "tools/run/command_line.h"
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -25,7 +26,11 @@ class CommandLineTest : public ::testing::Test {
  protected:
   CommandLineTest() {
     absl::SetFlag(&FLAGS_hardened, false);
-    absl::SetFlag(&FLAGS_stats, false);
+    SetStats(false);
+  }
+
+  static void SetStats(bool is_wanted) {
+    absl::SetFlag(&FLAGS_stats, StatsFlag{is_wanted, ""});
   }
 
   absl::StatusOr<CommandLine> Parse(std::vector<std::string> arguments) {
@@ -61,43 +66,57 @@ class CommandLineTest : public ::testing::Test {
 
 TEST_F(CommandLineTest, TheFirstArgumentWithoutDashIsTheProgram) {
   EXPECT_THAT(Program({"run", "ls", "-l"}), ElementsAre("ls", "-l"));
-  EXPECT_FALSE(absl::GetFlag(FLAGS_stats));
+  EXPECT_FALSE(absl::GetFlag(FLAGS_stats).is_wanted);
 }
 
 TEST_F(CommandLineTest, FlagsStandBeforeTheProgram) {
   EXPECT_THAT(Program({"run", "--stats", "ls"}), ElementsAre("ls"));
-  EXPECT_TRUE(absl::GetFlag(FLAGS_stats));
+  EXPECT_TRUE(absl::GetFlag(FLAGS_stats).is_wanted);
 }
 
 TEST_F(CommandLineTest, FlagsTogether) {
   EXPECT_THAT(Program({"run", "--hardened", "--stats", "ls"}),
               ElementsAre("ls"));
   EXPECT_TRUE(absl::GetFlag(FLAGS_hardened));
-  EXPECT_TRUE(absl::GetFlag(FLAGS_stats));
+  EXPECT_TRUE(absl::GetFlag(FLAGS_stats).is_wanted);
 }
 
 TEST_F(CommandLineTest, FlagsAfterTheProgramAreTheProgramsOwn) {
   EXPECT_THAT(Program({"run", "ls", "--stats", "--help", "--", "-x"}),
               ElementsAre("ls", "--stats", "--help", "--", "-x"));
-  EXPECT_FALSE(absl::GetFlag(FLAGS_stats));
+  EXPECT_FALSE(absl::GetFlag(FLAGS_stats).is_wanted);
 }
 
 TEST_F(CommandLineTest, DashesEndTheFlags) {
   EXPECT_THAT(Program({"run", "--stats", "--", "--odd", "--", "x"}),
               ElementsAre("--odd", "--", "x"));
-  EXPECT_TRUE(absl::GetFlag(FLAGS_stats));
+  EXPECT_TRUE(absl::GetFlag(FLAGS_stats).is_wanted);
 }
 
 TEST_F(CommandLineTest, AbslsSpellingsOfABoolean) {
   for (const char* on : {"--stats", "-stats", "--stats=true", "--stats=1"}) {
-    absl::SetFlag(&FLAGS_stats, false);
+    SetStats(false);
     EXPECT_THAT(Program({"run", on, "ls"}), ElementsAre("ls"));
-    EXPECT_TRUE(absl::GetFlag(FLAGS_stats)) << on;
+    EXPECT_TRUE(absl::GetFlag(FLAGS_stats).is_wanted) << on;
   }
   for (const char* off : {"--nostats", "--stats=false", "--stats=0"}) {
-    absl::SetFlag(&FLAGS_stats, true);
+    SetStats(true);
     EXPECT_THAT(Program({"run", off, "ls"}), ElementsAre("ls"));
-    EXPECT_FALSE(absl::GetFlag(FLAGS_stats)) << off;
+    EXPECT_FALSE(absl::GetFlag(FLAGS_stats).is_wanted) << off;
+  }
+}
+
+TEST_F(CommandLineTest, FilesOfStatistics) {
+  for (const auto& [value, file] : std::map<std::string, std::string>{
+           {"text", "memalloc-stats.%p.txt"},
+           {"json", "memalloc-stats.%p.json"},
+           {"prometheus", "memalloc-stats.%p.prom"},
+           {"json:/tmp/a.json", "/tmp/a.json"},
+           {"json:a:b.%p", "a:b.%p.json"},
+       }) {
+    EXPECT_THAT(Program({"run", "--stats=" + value, "ls"}), ElementsAre("ls"));
+    EXPECT_TRUE(absl::GetFlag(FLAGS_stats).is_wanted);
+    EXPECT_EQ(absl::GetFlag(FLAGS_stats).file, file);
   }
 }
 
@@ -108,8 +127,8 @@ TEST_F(CommandLineTest, EmptyAndSingleDashNamesArePrograms) {
 
 TEST_F(CommandLineTest, NoProgram) {
   const std::string text =
-      "no program given; usage: memalloc_run [--hardened] [--stats] [--] "
-      "PROGRAM [ARGS...]";
+      "no program given; usage: memalloc_run [FLAGS...] [--] PROGRAM "
+      "[ARGS...]";
   EXPECT_EQ(Error({"run"}), text);
   EXPECT_EQ(Error({"run", "--stats"}), text);
   EXPECT_EQ(Error({"run", "--"}), text);
@@ -130,9 +149,11 @@ TEST_F(CommandLineTest, UnknownFlags) {
 
 TEST_F(CommandLineTest, BadValue) {
   EXPECT_EQ(Error({"run", "--stats=maybe", "ls"}),
-            "bad value in --stats=maybe; write --stats or --nostats");
+            "bad value in --stats=maybe; write --stats, "
+            "--stats=FORMAT[:FILE], FORMAT being text, json or prometheus, or "
+            "--nostats");
   EXPECT_EQ(Error({"run", "--hardened=x", "ls"}),
-            "bad value in --hardened=x; write --hardened or --nohardened");
+            "bad value in --hardened=x; write --hardened, or --nohardened");
 }
 
 TEST_F(CommandLineTest, HelpNeedsNoProgram) {
@@ -146,8 +167,8 @@ TEST_F(CommandLineTest, HelpNeedsNoProgram) {
 TEST_F(CommandLineTest, HelpNamesEveryFlagAndStatus) {
   const std::string help = HelpText();
   for (const char* part :
-       {"usage: memalloc_run [--hardened] [--stats] [--] PROGRAM", "--help",
-        "125", "126", "127", "LD_PRELOAD"}) {
+       {"usage: memalloc_run [FLAGS...] [--] PROGRAM", "--hardened", "--stats",
+        "--help", "125", "126", "127", "LD_PRELOAD"}) {
     EXPECT_THAT(help, HasSubstr(part));
   }
   size_t longest = 0;

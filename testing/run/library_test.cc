@@ -128,7 +128,7 @@ TEST_F(LibraryTest, Usage) {
   EXPECT_EQ(result.ExitStatus(), 125);
   EXPECT_EQ(result.errors,
             "memalloc_run: no program given; usage: memalloc_run "
-            "[--hardened] [--stats] [--] PROGRAM [ARGS...]\n");
+            "[FLAGS...] [--] PROGRAM [ARGS...]\n");
   result = RunProgram({runner_, "--stat", "ls"});
   EXPECT_EQ(result.ExitStatus(), 125);
   EXPECT_EQ(result.errors,

@@ -210,6 +210,36 @@ TEST_F(StatsTest, ProcessThatOutlivesTheRunLeavesNothing) {
   EXPECT_TRUE(std::filesystem::is_empty(scratch_.path()));
 }
 
+TEST_F(StatsTest, InAFile) {
+  const ScratchDirectory here;
+  options_.directory = here.path();
+  for (const char* value : {"json", "prometheus", "text"}) {
+    const Result result =
+        RunRunner({std::string("--stats=") + value, "/usr/bin/python3", "-c",
+                   "import os; os.chdir('/'); os.fork()"},
+                  options_);
+    EXPECT_GT(Bytes(result.errors, "peak in use"), 0u);
+    std::smatch match;
+    ASSERT_TRUE(std::regex_search(
+        result.errors, match,
+        std::regex("\nmemalloc_run: statistics in (" + here.path() +
+                   "/memalloc-stats.([0-9]+).[a-z]+)\n$")))
+        << result.errors;
+    EXPECT_THAT(result.errors, StartsWith("memalloc_run: python3 (pid " +
+                                          match[2].str() + ")"));
+    EXPECT_THAT(ReadFile(match[1]), HasSubstr("python3"));
+  }
+}
+
+TEST_F(StatsTest, FileThatIsNotWritten) {
+  const std::string file = scratch_.Write("heap.json", "of an earlier run");
+  const Result result =
+      RunRunner({"--stats=json:" + file, ProbePath(), "_exit", "3"}, options_);
+  EXPECT_EQ(result.ExitStatus(), 3);
+  EXPECT_THAT(result.errors, HasSubstr("\nmemalloc_run: no statistics: " +
+                                       file + " was not written\n"));
+}
+
 TEST_F(StatsTest, NoDirectoryForTheFile) {
   options_.set["TMPDIR"] = scratch_ / "nosuch";
   const Result result = RunStats({ProbePath(), "args", "ran"});

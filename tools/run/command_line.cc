@@ -1,8 +1,8 @@
 // Implementation of command_line.h: the flags, their parsing and the help.
 //
 // The accepted spellings are absl's: one or two dashes, `--flag=value`, and
-// `--noflag` for a boolean. All flags are boolean, so none takes its value
-// from the next argument, and the first argument without a dash is PROGRAM.
+// `--noflag` for a boolean. None takes its value from the next argument, so the
+// first argument without a dash is PROGRAM.
 
 #include "tools/run/command_line.h"
 
@@ -17,14 +17,18 @@
 
 ABSL_FLAG(bool, hardened, false,
           "use the allocator with more checks (docs/hardened.md)");
-ABSL_FLAG(bool, stats, false,
-          "when the program has ended, print on stderr what it used");
+ABSL_FLAG(memalloc::run::StatsFlag, stats, memalloc::run::StatsFlag(),
+          "when the program has ended, print on stderr what it used; with "
+          "=text, =json or =prometheus, leave its statistics in FILE too");
 
 namespace memalloc::run {
 namespace {
 
 constexpr char kUsage[] =
-    "usage: memalloc_run [--hardened] [--stats] [--] PROGRAM [ARGS...]";
+    "usage: memalloc_run [FLAGS...] [--] PROGRAM [ARGS...]";
+
+constexpr char kStatsValues[] =
+    "--stats=FORMAT[:FILE], FORMAT being text, json or prometheus";
 
 // Sets the flag that `argument` names.
 absl::Status SetFlag(absl::string_view argument) {
@@ -51,8 +55,10 @@ absl::Status SetFlag(absl::string_view argument) {
   }
   std::string error;
   if (!flag->ParseFrom(value, &error)) {
-    return OwnFailure(absl::StrCat("bad value in ", argument, "; write --",
-                                   flag->Name(), " or --no", flag->Name()));
+    return OwnFailure(absl::StrCat(
+        "bad value in ", argument, "; write --", flag->Name(), ", ",
+        flag->IsOfType<StatsFlag>() ? absl::StrCat(kStatsValues, ", ") : "",
+        "or --no", flag->Name()));
   }
   return absl::OkStatus();
 }
@@ -96,14 +102,18 @@ std::string HelpText() {
       "  --hardened  ",
       absl::FindCommandLineFlag("hardened")->Help(),
       "\n"
-      "  --stats     ",
-      absl::FindCommandLineFlag("stats")->Help(),
-      "\n"
+      "  --stats     when the program has ended, print on stderr what it used\n"
+      "  --stats=FORMAT[:FILE]\n"
+      "              the same, and leave its statistics in FILE, as text, "
+      "json\n"
+      "              or prometheus; %p in FILE is the process's id. Without a\n"
+      "              FILE it is memalloc-stats.%p in the working directory\n"
       "  --help      print this text\n"
       "\n"
       "Examples:\n"
       "  memalloc_run python3 -c 'print(1)'\n"
       "  memalloc_run --stats sort --parallel=2 big.txt\n"
+      "  memalloc_run --stats=json:/tmp/heap.json ./server\n"
       "  memalloc_run --hardened ./server\n"
       "  tools/bazel run //tools:memalloc_run -- --stats ls -l\n"
       "\n"

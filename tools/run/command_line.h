@@ -14,9 +14,10 @@
 
 #include "absl/flags/declare.h"
 #include "absl/status/statusor.h"
+#include "tools/run/stats_flag.h"
 
 ABSL_DECLARE_FLAG(bool, hardened);
-ABSL_DECLARE_FLAG(bool, stats);
+ABSL_DECLARE_FLAG(memalloc::run::StatsFlag, stats);
 
 namespace memalloc::run {
 

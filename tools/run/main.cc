@@ -23,6 +23,7 @@
 #include "tools/run/preload_check.h"
 #include "tools/run/preload_library.h"
 #include "tools/run/program_lookup.h"
+#include "tools/run/report_file.h"
 #include "tools/run/stats_file.h"
 #include "tools/run/summary.h"
 #include "tools/run/supervise.h"
@@ -56,16 +57,21 @@ absl::StatusOr<std::string> Prepare(const std::string& name) {
   return program;
 }
 
-// Runs the program under supervision; returns its wait status.
+// Runs the program under supervision; returns its wait status. The last line
+// says where its statistics are, if a file was asked for.
 absl::StatusOr<int> RunWithStats(const std::string& path, char** program_argv,
                                  char** own_argv) {
   const std::string name = std::filesystem::path(path).filename();
   StatsFile stats_file;
   absl::Status status = stats_file.Create();
   if (!status.ok()) return status;
+  ReportFile report;
+  status = report.Request("MEMALLOC_STATS", absl::GetFlag(FLAGS_stats).file);
+  if (!status.ok()) return status;
   absl::StatusOr<Ending> ending = Supervise(path, program_argv, own_argv);
   if (!ending.ok()) return ending.status();
-  WriteToStderr(Summary(name, *ending, stats_file.Read()));
+  WriteToStderr(absl::StrCat(Summary(name, *ending, stats_file.Read()),
+                             report.WhereItWent("statistics", ending->pid)));
   return ending->wait_status;
 }
 
@@ -78,7 +84,7 @@ absl::Status Main(char** argv) {
   }
   const absl::StatusOr<std::string> path = Prepare(line->program[0]);
   if (!path.ok()) return path.status();
-  if (!absl::GetFlag(FLAGS_stats)) return Exec(*path, line->program);
+  if (!absl::GetFlag(FLAGS_stats).is_wanted) return Exec(*path, line->program);
   absl::StatusOr<int> wait_status = RunWithStats(*path, line->program, argv);
   if (!wait_status.ok()) return wait_status.status();
   EndAs(*wait_status);
