@@ -158,6 +158,11 @@ bool RemapTo(uintptr_t start, size_t old_bytes, size_t new_bytes,
                 MREMAP_MAYMOVE | MREMAP_FIXED, ToPointer(target)) != MAP_FAILED;
 }
 
+bool FindResident(uintptr_t start, size_t bytes, unsigned char* pages) {
+  const ErrnoGuard guard;
+  return mincore(ToPointer(start), bytes, pages) == 0;
+}
+
 ResidentSize GetResidentSize() {
   const ErrnoGuard guard;
   ResidentSize size = {0, 0};

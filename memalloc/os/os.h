@@ -83,6 +83,11 @@ bool RemapInPlace(uintptr_t start, size_t old_bytes, size_t new_bytes);
 bool RemapTo(uintptr_t start, size_t old_bytes, size_t new_bytes,
              uintptr_t target);
 
+// Which pages of the range are resident: bit 0 of `pages`, a byte for each. The
+// range must be mapped as a whole. False if the kernel does not say. A page
+// that was only read counts too, though the kernel has one for all of them.
+bool FindResident(uintptr_t start, size_t bytes, unsigned char* pages);
+
 // Resident bytes of the process now and at their peak; 0 when not known.
 struct ResidentSize {
   uint64_t now;
