@@ -169,6 +169,8 @@ class CentralHeap {
   CentralCounts Counts() MEMALLOC_EXCLUDES(lock_);
 
  private:
+  friend struct DebugLayout;
+
   // Why a request found no room.
   struct Shortage {
     // A heap without a thread, taken out to be emptied before the heap grows.
