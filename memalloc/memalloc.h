@@ -64,7 +64,8 @@ MEMALLOC_API void memalloc_get_summary(struct memalloc_summary* summary);
 /* Writes a report about the heap (docs/observability.md) to the file at `path`,
  * which is made with mode 0600 or emptied; %p in it becomes the process's id,
  * and "stderr" is standard error. `kind` is one of
- *   "stats"   where the memory is, as text
+ *   "stats"     where the memory is, as text
+ *   "heap_map"  all blocks and free runs, for tools/heap_map
  * Returns 0, ENOENT without such a kind, EINVAL for a null pointer, or why the
  * file could not be written. Not for signal handlers. */
 MEMALLOC_API int memalloc_write_report(const char* kind, const char* path);

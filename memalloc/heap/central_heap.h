@@ -18,6 +18,7 @@
 //   central_heap.cc  runs, small blocks, counts
 //   thread_heaps.cc  the register of thread heaps
 //   check_heap.cc    the walker that checks every invariant
+//   heap_walk.cc     a walk that tells others what there is
 
 #ifndef MEMALLOC_HEAP_CENTRAL_HEAP_H_
 #define MEMALLOC_HEAP_CENTRAL_HEAP_H_
@@ -41,6 +42,8 @@
 namespace memalloc {
 
 class Batch;
+enum class HeapState : uint8_t;
+class HeapVisitor;
 struct Purged;
 class ThreadHeap;
 
@@ -167,6 +170,9 @@ class CentralHeap {
   bool Owns(uintptr_t address) MEMALLOC_NO_THREAD_SAFETY_ANALYSIS;
 
   CentralCounts Counts() MEMALLOC_EXCLUDES(lock_);
+
+  // Tells the visitor all that the heap has (heap/heap_walk.h).
+  void Walk(HeapVisitor* visitor) MEMALLOC_EXCLUDES(lock_);
 
  private:
   friend struct DebugLayout;
@@ -295,6 +301,9 @@ class CentralHeap {
 
   // central_heap.cc
   bool Has(uintptr_t address) MEMALLOC_REQUIRES(lock_);
+
+  // heap_walk.cc
+  HeapState StateOf(const ThreadHeap* heap) const MEMALLOC_REQUIRES(lock_);
 
   // check_heap.cc
   struct ArenaSums {  // in granules

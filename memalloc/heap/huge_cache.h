@@ -70,6 +70,12 @@ class HugeCache {
     return false;
   }
 
+  // Calls `visit` for each mapping.
+  template <typename Visit>
+  void ForEach(Visit visit) const {
+    for (size_t i = 0; i < count_; ++i) visit(entries_[i]);
+  }
+
   size_t bytes() const { return bytes_; }
 
  private:

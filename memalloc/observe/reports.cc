@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "memalloc/base/line_buffer.h"
+#include "memalloc/observe/heap_map.h"
 #include "memalloc/observe/report_writer.h"
 #include "memalloc/observe/summary.h"
 #include "memalloc/os/os.h"
@@ -26,6 +27,7 @@ struct Report {
 
 constexpr Report kReports[] = {
     {"stats", PathOption::kStats, "", &WriteSummary},
+    {"heap_map", PathOption::kHeapMap, "", &WriteHeapMap},
 };
 
 bool EndsWith(const char* text, const char* ending) {
