@@ -173,6 +173,7 @@ MEMALLOC_API void memalloc_get_statistics(
  *   "stats"             where the memory is, as text
  *   "stats_json"        the same as JSON
  *   "stats_prometheus"  the same for Prometheus
+ *   "heap_map"          all blocks and free runs, for tools/heap_map
  * Returns 0, ENOENT without such a kind, EINVAL for a null pointer, or why the
  * file could not be written. Not for signal handlers. */
 MEMALLOC_API int memalloc_write_report(const char* kind, const char* path);

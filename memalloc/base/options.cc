@@ -36,6 +36,7 @@ constexpr OptionInfo kOptionInfo[kNumOptions] = {
 constexpr PathInfo kPathInfo[kNumPathOptions] = {
     {"stats_file", /*may_be_stderr=*/false},
     {"stats", /*may_be_stderr=*/true},
+    {"heap_map", /*may_be_stderr=*/true},
 };
 
 // Constant-initialised: an option may be wanted before any constructor ran.

@@ -19,6 +19,7 @@
 //   thread_heaps.cc  the register of thread heaps
 //   check_heap.cc    the walker that checks every invariant
 //   census.cc        the walker that counts: where the memory is
+//   heap_walk.cc     a walk that tells others what there is
 
 #ifndef MEMALLOC_HEAP_CENTRAL_HEAP_H_
 #define MEMALLOC_HEAP_CENTRAL_HEAP_H_
@@ -43,6 +44,8 @@ namespace memalloc {
 
 class Batch;
 struct Census;
+enum class HeapState : uint8_t;
+class HeapVisitor;
 struct Purged;
 class ThreadHeap;
 
@@ -174,7 +177,12 @@ class CentralHeap {
       MEMALLOC_EXCLUDES(lock_);
   CentralCounts Counts() MEMALLOC_EXCLUDES(lock_);
 
+  // Tells the visitor all that the heap has (heap/heap_walk.h).
+  void Walk(HeapVisitor* visitor) MEMALLOC_EXCLUDES(lock_);
+
  private:
+  friend struct DebugLayout;
+
   // Why a request found no room.
   struct Shortage {
     // A heap without a thread, taken out to be emptied before the heap grows.
@@ -299,6 +307,9 @@ class CentralHeap {
 
   // central_heap.cc
   bool Has(uintptr_t address) MEMALLOC_REQUIRES(lock_);
+
+  // heap_walk.cc
+  HeapState StateOf(const ThreadHeap* heap) const MEMALLOC_REQUIRES(lock_);
 
   // check_heap.cc
   struct ArenaSums {  // in granules

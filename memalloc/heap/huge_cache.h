@@ -79,6 +79,8 @@ class HugeCache {
   size_t bytes() const { return bytes_; }
 
  private:
+  friend struct DebugLayout;
+
   static constexpr size_t kEntries = 16;
 
   // 2 for a mapping that serves `size` bytes as it is, 1 for one that must be

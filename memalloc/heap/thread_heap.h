@@ -171,6 +171,7 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
 
  private:
   friend class CentralHeap;
+  friend struct DebugLayout;
 
   // A batch in the making: cells of one block of another heap, which may have
   // changed hands by the time that the batch goes.
@@ -306,6 +307,7 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   // that empties it.
   bool in_use_ = false;
   bool is_idle_ = false;             // was parked at the last tick
+  uintptr_t thread_ = 0;             // pthread_self() of the last one
   ThreadHeap* next_ = nullptr;       // all heaps made
   ThreadHeap* next_free_ = nullptr;  // parked or idle ones
 

@@ -6,6 +6,8 @@
 // into the orphan lists one by one, so that what dead threads left is used
 // first.
 
+#include <pthread.h>
+
 #include <new>
 
 #include "memalloc/base/settings.h"
@@ -70,6 +72,7 @@ ThreadHeap* CentralHeap::TryAcquireThreadHeap(Shortage* shortage) {
     heaps_ = heap;
   }
   heap->in_use_ = true;
+  heap->thread_ = pthread_self();
   return heap;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "memalloc/base/line_buffer.h"
+#include "memalloc/observe/heap_map.h"
 #include "memalloc/observe/report_writer.h"
 #include "memalloc/observe/statistics.h"
 #include "memalloc/os/os.h"
@@ -29,6 +30,7 @@ constexpr Report kReports[] = {
     {"stats_prometheus", PathOption::kStats, ".prom",
      &WriteStatisticsPrometheus},
     {"stats", PathOption::kStats, "", &WriteStatisticsText},
+    {"heap_map", PathOption::kHeapMap, "", &WriteHeapMap},
 };
 
 bool EndsWith(const char* text, const char* ending) {

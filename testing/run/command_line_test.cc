@@ -127,8 +127,7 @@ TEST_F(CommandLineTest, EmptyAndSingleDashNamesArePrograms) {
 
 TEST_F(CommandLineTest, NoProgram) {
   const std::string text =
-      "no program given; usage: memalloc_run [FLAGS...] [--] PROGRAM "
-      "[ARGS...]";
+      "no program given; usage: memalloc_run [FLAGS] [--] PROGRAM [ARGS...]";
   EXPECT_EQ(Error({"run"}), text);
   EXPECT_EQ(Error({"run", "--stats"}), text);
   EXPECT_EQ(Error({"run", "--"}), text);
@@ -141,10 +140,17 @@ TEST_F(CommandLineTest, UnknownFlags) {
                                 "--nostats=false", "--=1"}) {
     EXPECT_EQ(Error({"run", flag, "ls"}),
               "unknown flag " + flag +
-                  "; memalloc_run knows --hardened, --stats and --help, the "
-                  "program's own "
-                  "flags follow PROGRAM");
+                  "; see memalloc_run --help; the program's own flags follow "
+                  "PROGRAM");
   }
+}
+
+TEST_F(CommandLineTest, Files) {
+  EXPECT_EQ(Error({"run", "--heap-map", "ls"}),
+            "no value in --heap-map; write --heap-map=FILE");
+  EXPECT_EQ(Error({"run", "--heap-map=", "ls"}),
+            "no value in --heap-map=; write --heap-map=FILE");
+  EXPECT_THAT(Error({"run", "--noheap-map", "ls"}), HasSubstr("unknown flag"));
 }
 
 TEST_F(CommandLineTest, BadValue) {
@@ -167,7 +173,7 @@ TEST_F(CommandLineTest, HelpNeedsNoProgram) {
 TEST_F(CommandLineTest, HelpNamesEveryFlagAndStatus) {
   const std::string help = HelpText();
   for (const char* part :
-       {"usage: memalloc_run [FLAGS...] [--] PROGRAM", "--hardened", "--stats",
+       {"usage: memalloc_run [FLAGS] [--] PROGRAM", "--hardened", "--stats",
         "--help", "125", "126", "127", "LD_PRELOAD"}) {
     EXPECT_THAT(help, HasSubstr(part));
   }

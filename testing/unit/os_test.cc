@@ -290,6 +290,21 @@ TEST_F(OsTest, ResidentSizeFollowsTheProcess) {
   os::Unmap(start, 64 * kMiB);
 }
 
+TEST_F(OsTest, FindsResidentPages) {
+  const size_t page = os::PageSize();
+  const uintptr_t start = os::Reserve(4 * page, 0);
+  ASSERT_TRUE(os::Commit(start, 4 * page));
+  *At(start + page) = *At(start + 3 * page) = 1;
+  unsigned char pages[4];
+  ASSERT_TRUE(os::FindResident(start, 4 * page, pages));
+  EXPECT_EQ(pages[0] & 1, 0);
+  EXPECT_EQ(pages[1] & 1, 1);
+  EXPECT_EQ(pages[2] & 1, 0);
+  EXPECT_EQ(pages[3] & 1, 1);
+  os::Unmap(start, 4 * page);
+  EXPECT_FALSE(os::FindResident(start, 4 * page, pages));
+}
+
 TEST_F(OsTest, AppendsToFiles) {
   const std::string path = std::string(testing::TempDir()) + "/appended";
   unlink(path.c_str());

@@ -1,8 +1,9 @@
 // Implementation of command_line.h: the flags, their parsing and the help.
 //
 // The accepted spellings are absl's: one or two dashes, `--flag=value`, and
-// `--noflag` for a boolean. None takes its value from the next argument, so the
-// first argument without a dash is PROGRAM.
+// `--noflag` for a boolean. No flag takes its value from the next argument, so
+// the first argument without a dash is PROGRAM. A dash within a name is an
+// underscore of absl's.
 
 #include "tools/run/command_line.h"
 
@@ -11,6 +12,7 @@
 #include "absl/flags/reflection.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "tools/run/failure.h"
@@ -20,15 +22,20 @@ ABSL_FLAG(bool, hardened, false,
 ABSL_FLAG(memalloc::run::StatsFlag, stats, memalloc::run::StatsFlag(),
           "when the program has ended, print on stderr what it used; with "
           "=text, =json or =prometheus, leave its statistics in FILE too");
+ABSL_FLAG(std::string, heap_map, "",
+          "leave a heap map in FILE at exit, for //tools:heap_map");
 
 namespace memalloc::run {
 namespace {
 
-constexpr char kUsage[] =
-    "usage: memalloc_run [FLAGS...] [--] PROGRAM [ARGS...]";
+constexpr char kUsage[] = "usage: memalloc_run [FLAGS] [--] PROGRAM [ARGS...]";
 
 constexpr char kStatsValues[] =
     "--stats=FORMAT[:FILE], FORMAT being text, json or prometheus";
+
+absl::CommandLineFlag* FindFlag(absl::string_view name) {
+  return absl::FindCommandLineFlag(absl::StrReplaceAll(name, {{"-", "_"}}));
+}
 
 // Sets the flag that `argument` names.
 absl::Status SetFlag(absl::string_view argument) {
@@ -41,17 +48,21 @@ absl::Status SetFlag(absl::string_view argument) {
     value = name.substr(equals + 1);
     name = name.substr(0, equals);
   }
-  absl::CommandLineFlag* flag = absl::FindCommandLineFlag(name);
+  absl::CommandLineFlag* flag = FindFlag(name);
   if (flag == nullptr && equals == name.npos &&
       absl::ConsumePrefix(&name, "no")) {
-    flag = absl::FindCommandLineFlag(name);
+    flag = FindFlag(name);
     value = "false";
+    if (flag != nullptr && flag->IsOfType<std::string>()) flag = nullptr;
   }
   if (flag == nullptr) {
     return OwnFailure(absl::StrCat("unknown flag ", argument,
-                                   "; memalloc_run knows --hardened, --stats "
-                                   "and --help, the program's own flags follow "
-                                   "PROGRAM"));
+                                   "; see memalloc_run --help; the program's "
+                                   "own flags follow PROGRAM"));
+  }
+  if (flag->IsOfType<std::string>() && (equals == name.npos || value.empty())) {
+    return OwnFailure(absl::StrCat("no value in ", argument, "; write --",
+                                   name.substr(0, equals), "=FILE"));
   }
   std::string error;
   if (!flag->ParseFrom(value, &error)) {
@@ -108,6 +119,11 @@ std::string HelpText() {
       "json\n"
       "              or prometheus; %p in FILE is the process's id. Without a\n"
       "              FILE it is memalloc-stats.%p in the working directory\n"
+      "  --heap-map=FILE\n"
+      "              ",
+      absl::FindCommandLineFlag("heap_map")->Help(),
+      "\n"
+      "              (%p in it is the process's id)\n"
       "  --help      print this text\n"
       "\n"
       "Examples:\n"
@@ -119,10 +135,10 @@ std::string HelpText() {
       "\n"
       "The program runs in the caller's working directory, also under\n"
       "`bazel run`, whose BUILD_* variables it does not see. memalloc.so is\n"
-      "put in front of an LD_PRELOAD that is set already. Without --stats the\n"
-      "program takes the place of memalloc_run. With it memalloc_run stays as\n"
-      "its parent, passes on the signals it gets, and ends as the program "
-      "does.\n"
+      "put in front of an LD_PRELOAD that is set already. Without --stats and\n"
+      "--heap-map the program takes the place of memalloc_run. With one of\n"
+      "them memalloc_run stays as its parent, passes on the signals it gets,\n"
+      "and ends as the program does.\n"
       "\n"
       "Exit status: that of PROGRAM, or\n"
       "  125  memalloc_run itself failed or was used wrongly\n"

@@ -18,6 +18,7 @@
 
 ABSL_DECLARE_FLAG(bool, hardened);
 ABSL_DECLARE_FLAG(memalloc::run::StatsFlag, stats);
+ABSL_DECLARE_FLAG(std::string, heap_map);
 
 namespace memalloc::run {
 

@@ -57,21 +57,29 @@ absl::StatusOr<std::string> Prepare(const std::string& name) {
   return program;
 }
 
-// Runs the program under supervision; returns its wait status. The last line
-// says where its statistics are, if a file was asked for.
-absl::StatusOr<int> RunWithStats(const std::string& path, char** program_argv,
-                                 char** own_argv) {
+// Runs the program under supervision, and says then what was asked for; returns
+// its wait status.
+absl::StatusOr<int> RunAndTell(const std::string& path, char** program_argv,
+                               char** own_argv) {
   const std::string name = std::filesystem::path(path).filename();
+  const bool has_stats = absl::GetFlag(FLAGS_stats).is_wanted;
   StatsFile stats_file;
-  absl::Status status = stats_file.Create();
+  absl::Status status = has_stats ? stats_file.Create() : absl::OkStatus();
   if (!status.ok()) return status;
-  ReportFile report;
-  status = report.Request("MEMALLOC_STATS", absl::GetFlag(FLAGS_stats).file);
+  ReportFile heap_map;
+  status = heap_map.Request("MEMALLOC_HEAP_MAP", absl::GetFlag(FLAGS_heap_map));
+  if (!status.ok()) return status;
+  ReportFile statistics;
+  status =
+      statistics.Request("MEMALLOC_STATS", absl::GetFlag(FLAGS_stats).file);
   if (!status.ok()) return status;
   absl::StatusOr<Ending> ending = Supervise(path, program_argv, own_argv);
   if (!ending.ok()) return ending.status();
-  WriteToStderr(absl::StrCat(Summary(name, *ending, stats_file.Read()),
-                             report.WhereItWent("statistics", ending->pid)));
+  std::string text;
+  if (has_stats) text = Summary(name, *ending, stats_file.Read());
+  absl::StrAppend(&text, statistics.WhereItWent("statistics", ending->pid),
+                  heap_map.WhereItWent("heap map", ending->pid));
+  WriteToStderr(text);
   return ending->wait_status;
 }
 
@@ -84,8 +92,11 @@ absl::Status Main(char** argv) {
   }
   const absl::StatusOr<std::string> path = Prepare(line->program[0]);
   if (!path.ok()) return path.status();
-  if (!absl::GetFlag(FLAGS_stats).is_wanted) return Exec(*path, line->program);
-  absl::StatusOr<int> wait_status = RunWithStats(*path, line->program, argv);
+  if (!absl::GetFlag(FLAGS_stats).is_wanted &&
+      absl::GetFlag(FLAGS_heap_map).empty()) {
+    return Exec(*path, line->program);
+  }
+  absl::StatusOr<int> wait_status = RunAndTell(*path, line->program, argv);
   if (!wait_status.ok()) return wait_status.status();
   EndAs(*wait_status);
 }
