@@ -10,6 +10,7 @@
 #include "memalloc/base/lock.h"
 #include "memalloc/base/settings.h"
 #include "memalloc/hardened/secret.h"
+#include "memalloc/heap/watched_calls.h"
 #include "memalloc/layout/free_cell.h"
 #include "memalloc/os/os.h"
 #include "memalloc/runtime/options.h"
@@ -46,6 +47,7 @@ void InitialiseOnce() {
   CopyProgramName();
   ReadOptions();
   MakeThreadExitKey();
+  LeaveUnwatched();
   // Pairs with the acquire above: the key is seen by who sees the flag.
   g_initialised.store(true, std::memory_order_release);
 }
