@@ -47,6 +47,7 @@ void InitialiseOnce() {
   CopyProgramName();
   ReadOptions();
   MakeThreadExitKey();
+  StartWantedTrace();
   LeaveUnwatched();
   // Pairs with the acquire above: the key is seen by who sees the flag.
   g_initialised.store(true, std::memory_order_release);
