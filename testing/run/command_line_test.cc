@@ -25,6 +25,7 @@ class CommandLineTest : public ::testing::Test {
  protected:
   CommandLineTest() {
     absl::SetFlag(&FLAGS_hardened, false);
+    absl::SetFlag(&FLAGS_trace, "");
     absl::SetFlag(&FLAGS_stats, false);
   }
 
@@ -108,8 +109,8 @@ TEST_F(CommandLineTest, EmptyAndSingleDashNamesArePrograms) {
 
 TEST_F(CommandLineTest, NoProgram) {
   const std::string text =
-      "no program given; usage: memalloc_run [--hardened] [--stats] [--] "
-      "PROGRAM [ARGS...]";
+      "no program given; usage: memalloc_run [--hardened] [--stats] "
+      "[--trace=FILE] [--] PROGRAM [ARGS...]";
   EXPECT_EQ(Error({"run"}), text);
   EXPECT_EQ(Error({"run", "--stats"}), text);
   EXPECT_EQ(Error({"run", "--"}), text);
@@ -119,12 +120,11 @@ TEST_F(CommandLineTest, NoProgram) {
 TEST_F(CommandLineTest, UnknownFlags) {
   for (const std::string& flag :
        std::vector<std::string>{"--statistics", "-x", "--nohelp", "---stats",
-                                "--nostats=false", "--=1"}) {
+                                "--nostats=false", "--=1", "--notrace"}) {
     EXPECT_EQ(Error({"run", flag, "ls"}),
               "unknown flag " + flag +
-                  "; memalloc_run knows --hardened, --stats and --help, the "
-                  "program's own "
-                  "flags follow PROGRAM");
+                  "; memalloc_run knows --hardened, --stats, --trace=FILE and "
+                  "--help, the program's own flags follow PROGRAM");
   }
 }
 
@@ -133,6 +133,15 @@ TEST_F(CommandLineTest, BadValue) {
             "bad value in --stats=maybe; write --stats or --nostats");
   EXPECT_EQ(Error({"run", "--hardened=x", "ls"}),
             "bad value in --hardened=x; write --hardened or --nohardened");
+}
+
+TEST_F(CommandLineTest, FilesFollowTheEqualsSign) {
+  EXPECT_THAT(Program({"run", "--trace=/a b", "ls"}), ElementsAre("ls"));
+  EXPECT_EQ(absl::GetFlag(FLAGS_trace), "/a b");
+  for (const std::string flag : {"--trace", "--trace="}) {
+    EXPECT_EQ(Error({"run", flag, "/file", "ls"}),
+              "no value in " + flag + "; write --trace=FILE");
+  }
 }
 
 TEST_F(CommandLineTest, HelpNeedsNoProgram) {
@@ -146,8 +155,8 @@ TEST_F(CommandLineTest, HelpNeedsNoProgram) {
 TEST_F(CommandLineTest, HelpNamesEveryFlagAndStatus) {
   const std::string help = HelpText();
   for (const char* part :
-       {"usage: memalloc_run [--hardened] [--stats] [--] PROGRAM", "--help",
-        "125", "126", "127", "LD_PRELOAD"}) {
+       {"usage: memalloc_run [--hardened] [--stats] [--trace=FILE] [--] ",
+        "--trace=FILE\n", "--help", "125", "126", "127", "LD_PRELOAD"}) {
     EXPECT_THAT(help, HasSubstr(part));
   }
   size_t longest = 0;

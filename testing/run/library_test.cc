@@ -128,12 +128,13 @@ TEST_F(LibraryTest, Usage) {
   EXPECT_EQ(result.ExitStatus(), 125);
   EXPECT_EQ(result.errors,
             "memalloc_run: no program given; usage: memalloc_run "
-            "[--hardened] [--stats] [--] PROGRAM [ARGS...]\n");
+            "[--hardened] [--stats] [--trace=FILE] [--] PROGRAM [ARGS...]\n");
   result = RunProgram({runner_, "--stat", "ls"});
   EXPECT_EQ(result.ExitStatus(), 125);
   EXPECT_EQ(result.errors,
             "memalloc_run: unknown flag --stat; memalloc_run knows --hardened, "
-            "--stats and --help, the program's own flags follow PROGRAM\n");
+            "--stats, --trace=FILE and --help, the program's own flags follow "
+            "PROGRAM\n");
   result = RunProgram({runner_, "--help"});
   EXPECT_EQ(result.ExitStatus(), 0);
   EXPECT_EQ(result.errors, "");

@@ -164,7 +164,36 @@ absl::Status CheckHeader(absl::string_view file) {
   return absl::OkStatus();
 }
 
+std::string ProgramIn(absl::string_view header) {
+  const char* program = header.data() + offsetof(FileHeader, program);
+  return std::string(program, strnlen(program, sizeof(FileHeader::program)));
+}
+
+absl::Status Of(const std::string& path, const absl::Status& status) {
+  return absl::Status(status.code(),
+                      absl::StrCat(path, ": ", status.message()));
+}
+
 }  // namespace
+
+absl::StatusOr<TraceHead> ReadHead(const std::string& path) {
+  std::ifstream stream(path, std::ios::binary);
+  char header[sizeof(FileHeader)];
+  stream.read(header, sizeof(header));
+  const absl::string_view read(header, static_cast<size_t>(stream.gcount()));
+  const absl::Status status = CheckHeader(read);
+  if (!status.ok()) return Of(path, status);
+  TraceHead head;
+  head.program = ProgramIn(read);
+  head.process_id = ValueAt<uint32_t>(read, offsetof(FileHeader, process_id));
+  char chunk[sizeof(ChunkHeader)];
+  const absl::string_view chunk_header(chunk, sizeof(chunk));
+  for (size_t start = kChunkBytes;; start += kChunkBytes) {
+    stream.seekg(static_cast<std::streamoff>(start));
+    if (!stream.read(chunk, sizeof(chunk))) return head;
+    head.calls += ValueAt<uint32_t>(chunk_header, offsetof(ChunkHeader, calls));
+  }
+}
 
 absl::StatusOr<Trace> ReadTrace(const std::string& path, bool skip_damaged) {
   std::ifstream stream(path, std::ios::binary);
@@ -174,15 +203,11 @@ absl::StatusOr<Trace> ReadTrace(const std::string& path, bool skip_damaged) {
   const std::string file((std::istreambuf_iterator<char>(stream)),
                          std::istreambuf_iterator<char>());
   const absl::Status status = CheckHeader(file);
-  if (!status.ok()) {
-    return absl::Status(status.code(),
-                        absl::StrCat(path, ": ", status.message()));
-  }
+  if (!status.ok()) return Of(path, status);
   Trace trace;
   trace.process_id = ValueAt<uint32_t>(file, offsetof(FileHeader, process_id));
   trace.has_ended = ValueAt<uint32_t>(file, offsetof(FileHeader, has_ended));
-  const char* program = file.data() + offsetof(FileHeader, program);
-  trace.program.assign(program, strnlen(program, sizeof(FileHeader::program)));
+  trace.program = ProgramIn(file);
   const auto chunks = ValueAt<uint32_t>(file, offsetof(FileHeader, chunks));
   // Chunks that a process had no time to make are missing; after an exit none.
   const size_t end =

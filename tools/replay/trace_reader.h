@@ -32,6 +32,14 @@ struct Trace {
   std::vector<std::string> damage;  // chunks that were left out, and why
 };
 
+// What can be said of a trace without reading its calls.
+struct TraceHead {
+  std::string program;
+  uint32_t process_id = 0;
+  uint64_t calls = 0;
+};
+absl::StatusOr<TraceHead> ReadHead(const std::string& path);
+
 // Reads the file at `path`. A file that is no trace, or of another version, is
 // an error; so is a damaged chunk, unless it is to be left out.
 absl::StatusOr<Trace> ReadTrace(const std::string& path, bool skip_damaged);

@@ -1,8 +1,8 @@
 // Implementation of command_line.h: the flags, their parsing and the help.
 //
 // The accepted spellings are absl's: one or two dashes, `--flag=value`, and
-// `--noflag` for a boolean. All flags are boolean, so none takes its value
-// from the next argument, and the first argument without a dash is PROGRAM.
+// `--noflag` for a boolean. No flag takes its value from the next argument, so
+// the first argument without a dash is PROGRAM.
 
 #include "tools/run/command_line.h"
 
@@ -19,12 +19,15 @@ ABSL_FLAG(bool, hardened, false,
           "use the allocator with more checks (docs/hardened.md)");
 ABSL_FLAG(bool, stats, false,
           "when the program has ended, print on stderr what it used");
+ABSL_FLAG(std::string, trace, "",
+          "record every call of the allocator in FILE, for //tools:replay");
 
 namespace memalloc::run {
 namespace {
 
 constexpr char kUsage[] =
-    "usage: memalloc_run [--hardened] [--stats] [--] PROGRAM [ARGS...]";
+    "usage: memalloc_run [--hardened] [--stats] [--trace=FILE] [--] PROGRAM "
+    "[ARGS...]";
 
 // Sets the flag that `argument` names.
 absl::Status SetFlag(absl::string_view argument) {
@@ -42,12 +45,18 @@ absl::Status SetFlag(absl::string_view argument) {
       absl::ConsumePrefix(&name, "no")) {
     flag = absl::FindCommandLineFlag(name);
     value = "false";
+    if (flag != nullptr && !flag->IsOfType<bool>()) flag = nullptr;
   }
   if (flag == nullptr) {
-    return OwnFailure(absl::StrCat("unknown flag ", argument,
-                                   "; memalloc_run knows --hardened, --stats "
-                                   "and --help, the program's own flags follow "
-                                   "PROGRAM"));
+    return OwnFailure(
+        absl::StrCat("unknown flag ", argument,
+                     "; memalloc_run knows --hardened, --stats, "
+                     "--trace=FILE and --help, the program's own flags follow "
+                     "PROGRAM"));
+  }
+  if (flag->IsOfType<std::string>() && (equals == name.npos || value.empty())) {
+    return OwnFailure(absl::StrCat("no value in ", argument, "; write --",
+                                   flag->Name(), "=FILE"));
   }
   std::string error;
   if (!flag->ParseFrom(value, &error)) {
@@ -99,6 +108,10 @@ std::string HelpText() {
       "  --stats     ",
       absl::FindCommandLineFlag("stats")->Help(),
       "\n"
+      "  --trace=FILE\n"
+      "              ",
+      absl::FindCommandLineFlag("trace")->Help(),
+      "\n"
       "  --help      print this text\n"
       "\n"
       "Examples:\n"
@@ -109,10 +122,10 @@ std::string HelpText() {
       "\n"
       "The program runs in the caller's working directory, also under\n"
       "`bazel run`, whose BUILD_* variables it does not see. memalloc.so is\n"
-      "put in front of an LD_PRELOAD that is set already. Without --stats the\n"
-      "program takes the place of memalloc_run. With it memalloc_run stays as\n"
-      "its parent, passes on the signals it gets, and ends as the program "
-      "does.\n"
+      "put in front of an LD_PRELOAD that is set already. Without --stats and\n"
+      "--trace the program takes the place of memalloc_run. With one of them\n"
+      "memalloc_run stays as its parent, passes on the signals it gets, and\n"
+      "ends as the program does.\n"
       "\n"
       "Exit status: that of PROGRAM, or\n"
       "  125  memalloc_run itself failed or was used wrongly\n"

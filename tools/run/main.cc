@@ -26,6 +26,7 @@
 #include "tools/run/stats_file.h"
 #include "tools/run/summary.h"
 #include "tools/run/supervise.h"
+#include "tools/run/trace_files.h"
 
 namespace memalloc::run {
 namespace {
@@ -56,16 +57,22 @@ absl::StatusOr<std::string> Prepare(const std::string& name) {
   return program;
 }
 
-// Runs the program under supervision; returns its wait status.
-absl::StatusOr<int> RunWithStats(const std::string& path, char** program_argv,
-                                 char** own_argv) {
+// Runs the program under supervision, and says then what was asked for; returns
+// its wait status.
+absl::StatusOr<int> RunAndTell(const std::string& path, char** program_argv,
+                               char** own_argv) {
   const std::string name = std::filesystem::path(path).filename();
+  const bool has_stats = absl::GetFlag(FLAGS_stats);
+  const std::string trace = absl::GetFlag(FLAGS_trace);
   StatsFile stats_file;
-  absl::Status status = stats_file.Create();
+  TraceFiles trace_files;
+  absl::Status status = has_stats ? stats_file.Create() : absl::OkStatus();
+  if (status.ok() && !trace.empty()) status = trace_files.Create(trace);
   if (!status.ok()) return status;
   absl::StatusOr<Ending> ending = Supervise(path, program_argv, own_argv);
   if (!ending.ok()) return ending.status();
-  WriteToStderr(Summary(name, *ending, stats_file.Read()));
+  if (has_stats) WriteToStderr(Summary(name, *ending, stats_file.Read()));
+  if (!trace.empty()) WriteToStderr(trace_files.Describe());
   return ending->wait_status;
 }
 
@@ -76,10 +83,16 @@ absl::Status Main(char** argv) {
     std::fputs(HelpText().c_str(), stdout);
     return absl::OkStatus();
   }
+  if (absl::GetFlag(FLAGS_hardened) && !absl::GetFlag(FLAGS_trace).empty()) {
+    return OwnFailure(
+        "--trace does not go with --hardened, which records no calls");
+  }
   const absl::StatusOr<std::string> path = Prepare(line->program[0]);
   if (!path.ok()) return path.status();
-  if (!absl::GetFlag(FLAGS_stats)) return Exec(*path, line->program);
-  absl::StatusOr<int> wait_status = RunWithStats(*path, line->program, argv);
+  if (!absl::GetFlag(FLAGS_stats) && absl::GetFlag(FLAGS_trace).empty()) {
+    return Exec(*path, line->program);
+  }
+  absl::StatusOr<int> wait_status = RunAndTell(*path, line->program, argv);
   if (!wait_status.ok()) return wait_status.status();
   EndAs(*wait_status);
 }
