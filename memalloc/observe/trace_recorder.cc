@@ -83,6 +83,18 @@ void UnmapChunk(void* chunk) {
   os::UnmapFilePart(reinterpret_cast<uintptr_t>(chunk), trace::kChunkBytes);
 }
 
+void NameProgram(FileHeader* file) {
+  const char* name = os::ProgramName();
+  if (name[0] != '\0') {
+    memcpy(file->program, name, Min(strlen(name), sizeof(file->program) - 1));
+    return;
+  }
+  // libc does not know it yet; the kernel does, cut to 15 bytes.
+  const size_t length =
+      os::ReadFile("/proc/self/comm", file->program, sizeof(file->program));
+  if (length > 0) file->program[length - 1] = '\0';  // the end of the line
+}
+
 // By one thread. Null, with recording at its end, if that cannot be.
 FileHeader* MakeFile() {
   constexpr int kMaxAttempts = 100;
@@ -102,9 +114,7 @@ FileHeader* MakeFile() {
   file->chunk_bytes = trace::kChunkBytes;
   file->process_id = static_cast<uint32_t>(os::ProcessId());
   file->chunks.store(1, std::memory_order_relaxed);
-  const char* program = os::ProgramName();
-  memcpy(file->program, program,
-         Min(strlen(program), sizeof(file->program) - 1));
+  NameProgram(file);
   // Last: without it there is no trace.
   memcpy(file->magic, trace::kFileMagic, sizeof(file->magic));
   return file;

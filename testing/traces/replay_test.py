@@ -1,11 +1,18 @@
 """Traces replayed: under libc's malloc and ours, whole and damaged."""
 
+import contextlib
+import gzip
+import io
 import json
-import os
 import subprocess
 import unittest
+from pathlib import Path
 
 from testing.traces import tracing
+from tools.bench import interpreter
+from tools.bench.driver import traces
+from tools.bench.driver.model import Allocator
+from tools.replay import replay
 
 CHUNK = 1 << 16
 HEADER = 64
@@ -141,5 +148,98 @@ class DamagedTraceTest(tracing.TracingTest):
         self.leave_out("chunk 2 is damaged: its record ")
 
 
+class ShippedTracesTest(tracing.TracingTest):
+    """tools/replay/traces."""
+
+    def test_they_are_whole_and_small(self):
+        found = []
+        for path in sorted(Path("tools/replay/traces").glob("*.trace.gz")):
+            found.append(path.name.split(".")[0])
+            self.assertLess(path.stat().st_size, 300 << 10)
+            self.trace.write_bytes(gzip.decompress(path.read_bytes()))
+            _, summary = self.plan()
+            self.assertTrue(summary["has_ended"])
+            self.assertGreater(sum(summary["calls"]), 100000)
+            self.assertEqual(summary["unknown_pointers"], 0)
+            self.assertEqual(summary["lost_ends"], 0)
+        self.assertEqual(found, ["redis", "sqlite3"])
+
+
+class ToolTest(tracing.TracingTest):
+    """tools/bazel run //tools:replay."""
+
+    def replay(self, *arguments):
+        output, errors = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(output):
+            with contextlib.redirect_stderr(errors):
+                status = replay.main([*map(str, arguments)])
+        return status, output.getvalue(), errors.getvalue()
+
+    def test_a_table_and_a_picture(self):
+        self.record("static", "crowd")
+        packed = self.folder / "crowd.trace.gz"
+        packed.write_bytes(gzip.compress(self.trace.read_bytes()))
+        arguments = [packed, "--allocators", "memalloc", "libc", "--rounds=1"]
+        expected = ["memory.csv", "memory.png", "memory.svg"]
+        if not interpreter.has_matplotlib():
+            print("without pictures: " + interpreter.ADVICE)
+            arguments.append("--no-pictures")
+            expected = ["memory.csv"]
+        out = self.folder / "out"
+        status, output, errors = self.replay(*arguments, "--out", out)
+        self.assertEqual(status, 0, errors)
+        self.assertRegex(
+            output,
+            r"\Acrowd: \d+ calls of static \(pid \d+\) in 5 threads: .*\n"
+            r"live: .*\n"
+            r" +seconds .*\n"
+            r"memalloc( +[\d.]+){5}\n"
+            r"libc( +[\d.]+){5}\n",
+        )
+        self.assertEqual(
+            sorted(path.name for path in out.iterdir()), expected
+        )
+        rows = (out / "memory.csv").read_text().splitlines()
+        self.assertEqual(rows[0], "live_bytes,memalloc_rss_kib,libc_rss_kib")
+        self.assertGreater(len(rows), 200)
+
+    def test_what_cannot_be_replayed(self):
+        self.record("static", "kinds")
+        data = self.trace.read_bytes()
+        self.trace.write_bytes(data[:-100])
+        status, output, errors = self.replay(self.trace, "--no-pictures")
+        self.assertEqual((status, output), (2, ""))
+        self.assertRegex(
+            errors, r"\Areplay: /.*/trace: chunk 1 is damaged: .*\n\Z"
+        )
+        self.trace.write_bytes(gzip.compress(data)[:-100])
+        status, _, errors = self.replay(self.trace, "--no-pictures")
+        self.assertEqual(status, 2)
+        self.assertIn("it cannot be read: ", errors)
+
+    def test_bench_takes_traces(self):
+        self.record("static", "kinds")
+        traced = traces.Traces(
+            tracing.path_of("PREPARE"), tracing.path_of("PLAYER")
+        )
+        traced.add(str(self.trace))
+        (job,) = traced.jobs()
+        self.assertEqual(job.name, "trace:trace")
+        for allocator in (
+            Allocator("libc"),
+            Allocator("memalloc", preload=tracing.path_of("LIBRARY")),
+        ):
+            run = traced.run(job, allocator, 1, tracing.SECONDS)
+            self.assertEqual(run.failure, "")
+            self.assertGreater(run.ops, 20)
+            self.assertGreater(run.peak_rss_kib, 1024)
+        # A preload that is none is seen.
+        run = traced.run(
+            job, Allocator("none", preload="/none.so"), 1, tracing.SECONDS
+        )
+        self.assertNotEqual(run.failure, "")
+
+
 if __name__ == "__main__":
+    interpreter.prefer_matplotlib()
     unittest.main(verbosity=2)

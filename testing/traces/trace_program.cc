@@ -74,7 +74,7 @@ void Threads() {
 void* g_places[64];
 void* Exchange(void* argument) {
   auto seed = static_cast<unsigned>(reinterpret_cast<uintptr_t>(argument));
-  for (int i = 0; i < 20000; ++i) {
+  for (int i = 0; i < 8000; ++i) {
     void* block = Block(static_cast<size_t>(rand_r(&seed) % 300));
     if (i % 3 == 0) block = Hidden(realloc(block, kOddSize / 2));
     free(__atomic_exchange_n(&g_places[rand_r(&seed) % 64], block,

@@ -51,7 +51,9 @@ def _parse(argv: List[str]) -> argparse.Namespace:
         help="of %s, or NAME=/path/to.so (default: all that are installed)"
         % ", ".join(_names()),
     )
-    parser.add_argument("--rounds", type=_number, default=3, help="(default: 3)")
+    parser.add_argument(
+        "--rounds", type=_number, default=3, help="(default: %(default)s)"
+    )
     parser.add_argument(
         "--window",
         type=_number,
@@ -68,6 +70,7 @@ def _parse(argv: List[str]) -> argparse.Namespace:
     )
     parser.add_argument(
         "--skip-damaged",
+        "--skip_damaged",  # as messages of the reader have it
         action="store_true",
         help="leave out what is damaged of the trace",
     )

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import tempfile
+import weakref
 from typing import Dict, List, Tuple
 
 from tools.bench.driver import execute
@@ -51,7 +52,8 @@ class Traces:
     def __init__(self, prepare: str, player: str):
         self._prepare = prepare
         self._player = player
-        self._folder = tempfile.TemporaryDirectory(prefix="traces-")
+        self._folder = tempfile.mkdtemp(prefix="traces-")
+        weakref.finalize(self, shutil.rmtree, self._folder, True)
         self._plans: Dict[str, Plan] = {}
 
     def add(self, path: str, skip_damaged: bool = False) -> Plan:
@@ -59,7 +61,7 @@ class Traces:
         name = _name_of(path)
         if name in self._plans:
             raise Unusable("%s: there are two traces of this name" % name)
-        plan = os.path.join(self._folder.name, "%d.plan" % len(self._plans))
+        plan = os.path.join(self._folder, "%d.plan" % len(self._plans))
         whole = self._unpacked(path, plan + ".trace")
         command = [self._prepare, whole, plan]
         if skip_damaged:
@@ -84,7 +86,8 @@ class Traces:
             with gzip.open(path) as source, open(target, "wb") as file:
                 shutil.copyfileobj(source, file)
         except (OSError, EOFError) as error:
-            raise Unusable("%s: it cannot be read: %s" % (path, error)) from None
+            why = "%s: it cannot be read: %s" % (path, error)
+            raise Unusable(why) from None
         return target
 
     def jobs(self) -> List[Job]:
