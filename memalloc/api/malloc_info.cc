@@ -14,6 +14,7 @@
 #include "memalloc/base/settings.h"
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/hardened_allocator.h"
+#include "memalloc/heap/watched_calls.h"
 #include "memalloc/observe/reports.h"
 #include "memalloc/observe/statistics.h"
 #include "memalloc/observe/statistics_parts.h"
@@ -113,5 +114,6 @@ MEMALLOC_EXPORT int malloc_info(int options, FILE* stream) noexcept {
 
 MEMALLOC_EXPORT int malloc_trim(size_t pad) noexcept {
   if constexpr (memalloc::kIsHardened) memalloc::hardened::EmptyQuarantine();
+  const memalloc::OwnHeapScope scope;
   return memalloc::g_central_heap.Trim(pad) ? 1 : 0;
 }

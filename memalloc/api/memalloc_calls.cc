@@ -9,6 +9,7 @@
 #include "memalloc/heap/allocator.h"
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/hardened_allocator.h"
+#include "memalloc/heap/watched_calls.h"
 #include "memalloc/memalloc.h"
 #include "memalloc/observe/reports.h"
 #include "memalloc/observe/statistics.h"
@@ -22,6 +23,7 @@ int memalloc_owns(const void* pointer) { return memalloc::Owns(pointer); }
 
 int memalloc_check_heap() {
   if constexpr (memalloc::kIsHardened) memalloc::hardened::CheckQuarantine();
+  const memalloc::OwnHeapScope scope;
   memalloc::g_central_heap.Check(memalloc::t_heap);
   return 1;
 }

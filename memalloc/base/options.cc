@@ -37,6 +37,7 @@ constexpr PathInfo kPathInfo[kNumPathOptions] = {
     {"stats_file", /*may_be_stderr=*/false},
     {"stats", /*may_be_stderr=*/true},
     {"heap_map", /*may_be_stderr=*/true},
+    {"trace", /*may_be_stderr=*/false},
 };
 
 // Constant-initialised: an option may be wanted before any constructor ran.

@@ -72,8 +72,9 @@ enum class PathOption : uint8_t {
   kStatsFile,  // the line at exit; read by tools/run
   kStats,
   kHeapMap,
+  kTrace,  // every call; observe/trace_recorder.h
 };
-constexpr size_t kNumPathOptions = 3;
+constexpr size_t kNumPathOptions = 4;
 
 struct PathInfo {
   const char* name;  // "stats"; MEMALLOC_STATS in the environment

@@ -10,6 +10,7 @@
 #include "memalloc/base/options.h"
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/sized_free.h"
+#include "memalloc/heap/watched_calls.h"
 #include "memalloc/layout/free_list.h"
 
 namespace memalloc {
@@ -175,21 +176,44 @@ void FreeLarge(BlockHeader* block) {
   if (IsStandIn(heap) || heap->CountLargeFree(granules)) PassSlowPath();
 }
 
-}  // namespace
+// ---- what the calls do, told or not ----
 
-void* AllocateAnySize(size_t size) {
+void* AllocateAnySizeUntold(size_t size) {
   if (size <= kMaxSmallSize) return AllocateSmall(SizeClassOf(size));
   return AllocateWhole(size, kGranuleSize, /*zero=*/false);
 }
 
-void FreeOther(void* pointer, BlockHeader* header) noexcept {
-  const auto address = reinterpret_cast<uintptr_t>(pointer);
-  if (MEMALLOC_LIKELY(t_heap->TryCollect(header, address))) return;
-  FreeAnyPointer(pointer, "free");
+void* AllocateZeroedUntold(size_t size) {
+  if (size > kMaxSmallSize) {
+    return AllocateWhole(size, kGranuleSize, /*zero=*/true);
+  }
+  void* cell = AllocateSmall(SizeClassOf(size));
+  return cell == nullptr ? nullptr : memset(cell, 0, size);
 }
 
-void FreeAnyPointer(void* pointer, const char* call) noexcept {
-  if (pointer == nullptr) return;
+void* AllocateAlignedUntold(size_t size, size_t alignment) {
+  return IsCellAtAlignment(size, alignment)
+             ? AllocateSmall(SizeClassOf(CellSizeAtAlignment(size, alignment)))
+             : AllocateWhole(size, alignment, /*zero=*/false);
+}
+
+MEMALLOC_FAST void* ReallocateUntold(void* pointer, size_t size) {
+  const auto address = reinterpret_cast<uintptr_t>(pointer);
+  if (MEMALLOC_LIKELY(HasHeader(address))) {
+    const BlockHeader* block = BlockOf(address);
+    const bool is_start =
+        block->status == BlockStatus::kSmall
+            ? IsLiveCell(address)
+            : block->IsLargeInUse() && address == BlockStart(block);
+    if (MEMALLOC_LIKELY(is_start && FitsWell(size, block->cell_size,
+                                             WastedParts(block->status)))) {
+      return pointer;
+    }
+  }
+  return ReallocateSlow(pointer, size);
+}
+
+void FreeAnyPointerUntold(void* pointer, const char* call) {
   const auto address = reinterpret_cast<uintptr_t>(pointer);
   BlockHeader* block = BlockOfAllocation(address, call);
   if (MEMALLOC_UNLIKELY(block == nullptr)) return;
@@ -205,37 +229,67 @@ void FreeAnyPointer(void* pointer, const char* call) noexcept {
   }
 }
 
+// ---- the same, told if somebody watches ----
+
+// What AllocateZeroed could not do with the bin.
+MEMALLOC_SLOW void* AllocateZeroedSlow(size_t size) {
+  if (!IsWatched()) return AllocateZeroedUntold(size);
+  return WatchAllocation({CallKind::kCalloc, nullptr, size, 0, nullptr, 0},
+                         [=] { return AllocateZeroedUntold(size); });
+}
+
+// The same of AllocateAligned.
+MEMALLOC_SLOW void* AllocateAlignedSlow(size_t size, size_t alignment) {
+  if (!IsWatched()) return AllocateAlignedUntold(size, alignment);
+  return WatchAllocation(
+      {CallKind::kAligned, nullptr, size, alignment, nullptr, 0},
+      [=] { return AllocateAlignedUntold(size, alignment); });
+}
+
+MEMALLOC_COLD void* ReallocateWatched(void* pointer, size_t size) {
+  return WatchAllocation({CallKind::kRealloc, pointer, size, 0, nullptr, 0},
+                         [=] { return ReallocateUntold(pointer, size); });
+}
+
+}  // namespace
+
+void* AllocateAnySize(size_t size) {
+  if (!IsWatched()) return AllocateAnySizeUntold(size);
+  return WatchAllocation({CallKind::kMalloc, nullptr, size, 0, nullptr, 0},
+                         [=] { return AllocateAnySizeUntold(size); });
+}
+
+void FreeOther(void* pointer, BlockHeader* header) noexcept {
+  const auto address = reinterpret_cast<uintptr_t>(pointer);
+  if (MEMALLOC_LIKELY(t_heap->TryCollect(header, address))) return;
+  FreeAnyPointer(pointer, "free");
+}
+
+void FreeAnyPointer(void* pointer, const char* call) noexcept {
+  if (pointer == nullptr) return;
+  if (!IsWatched()) return FreeAnyPointerUntold(pointer, call);
+  WatchFree({CallKind::kFree, pointer, 0, 0, nullptr, 0},
+            [=] { FreeAnyPointerUntold(pointer, call); });
+}
+
 void* AllocateZeroed(size_t size) {
-  if (size > kMaxSmallSize) {
-    return AllocateWhole(size, kGranuleSize, /*zero=*/true);
-  }
-  void* cell = Allocate(size);
-  if (cell != nullptr) memset(cell, 0, size);
-  return cell;
+  void* cell = TryAllocateFast(size);
+  if (MEMALLOC_UNLIKELY(cell == nullptr)) return AllocateZeroedSlow(size);
+  return memset(cell, 0, size);
 }
 
 void* AllocateAligned(size_t size, size_t alignment) {
   if (IsCellAtAlignment(size, alignment)) {
     if (alignment / 2 > size) NoteRoomyCell(alignment);
-    return Allocate(CellSizeAtAlignment(size, alignment));
+    void* cell = TryAllocateFast(CellSizeAtAlignment(size, alignment));
+    if (MEMALLOC_LIKELY(cell != nullptr)) return cell;
   }
-  return AllocateWhole(size, alignment, /*zero=*/false);
+  return AllocateAlignedSlow(size, alignment);
 }
 
 void* Reallocate(void* pointer, size_t size) {
-  const auto address = reinterpret_cast<uintptr_t>(pointer);
-  if (MEMALLOC_LIKELY(HasHeader(address))) {
-    const BlockHeader* block = BlockOf(address);
-    const bool is_start =
-        block->status == BlockStatus::kSmall
-            ? IsLiveCell(address)
-            : block->IsLargeInUse() && address == BlockStart(block);
-    if (MEMALLOC_LIKELY(is_start && FitsWell(size, block->cell_size,
-                                             WastedParts(block->status)))) {
-      return pointer;
-    }
-  }
-  return ReallocateSlow(pointer, size);
+  if (MayBeWatched() && IsWatched()) return ReallocateWatched(pointer, size);
+  return ReallocateUntold(pointer, size);
 }
 
 size_t UsableSize(const void* pointer) {

@@ -46,12 +46,10 @@ MEMALLOC_FAST void* Allocate(size_t size) {
   return MEMALLOC_LIKELY(cell != nullptr) ? cell : AllocateAnySize(size);
 }
 
-// Frees a cell of the block, unless there is more to be done than that.
-MEMALLOC_FAST void FreeIn(BlockHeader* block, void* pointer) {
-  ThreadHeap* heap = t_heap;
-  if (MEMALLOC_UNLIKELY(!block->IsOwnedBy(heap))) {
-    return FreeOther(pointer, block);
-  }
+// Frees a cell of a block of the thread's heap, unless there is more to be done
+// than that.
+MEMALLOC_FAST void FreeOwn(ThreadHeap* heap, BlockHeader* block,
+                           void* pointer) {
   auto* cell = static_cast<FreeCell*>(pointer);
   if (MEMALLOC_LIKELY(!cell->HasFreeTag())) {
     return heap->FreeOwn(block, cell);
@@ -64,7 +62,12 @@ MEMALLOC_FAST void Free(void* pointer) {
   const auto address = reinterpret_cast<uintptr_t>(pointer);
   if (MEMALLOC_LIKELY(HasHeader(address))) {
     const size_t slot = AddressMap::SlotOf(address);
-    return FreeIn(HeaderInTable(slot, address), pointer);
+    BlockHeader* block = HeaderInTable(slot, address);
+    ThreadHeap* heap = t_heap;
+    if (MEMALLOC_UNLIKELY(!block->IsOwnedBy(heap))) {
+      return FreeOther(pointer, block);
+    }
+    return FreeOwn(heap, block, pointer);
   }
   FreeAnyPointer(pointer, "free");
 }

@@ -5,6 +5,7 @@
 
 #include "memalloc/base/check.h"
 #include "memalloc/base/line_buffer.h"
+#include "memalloc/heap/watched_calls.h"
 #include "memalloc/layout/size_class.h"
 
 namespace memalloc {
@@ -16,6 +17,19 @@ bool MayBeOfSize(const BlockHeader* block, size_t size) {
   if (block->status != BlockStatus::kSmall) return true;
   return size >= bytes / 2 || SizeClassOf(size) == block->size_class ||
          MayBeRoomy(bytes);
+}
+
+void FreeUntold(void* pointer, size_t size, const char* call) {
+  const BlockHeader* block =
+      BlockOfAllocation(reinterpret_cast<uintptr_t>(pointer), call);
+  if (block == nullptr) return;
+  if (!MayBeOfSize(block, size)) DieOfSize(call, pointer, size, SizeOf(block));
+  Free(pointer);
+}
+
+void FreeWatched(void* pointer, size_t size, const char* call) {
+  WatchFree({CallKind::kSizedFree, pointer, size, 0, nullptr, 0},
+            [=] { FreeUntold(pointer, size, call); });
 }
 
 }  // namespace
@@ -32,13 +46,18 @@ void DieOfSize(const char* call, const void* pointer, size_t size,
   Die(line.EndLine());
 }
 
+void FreeOtherOfSize(void* pointer, size_t size, BlockHeader* header,
+                     const char* call) noexcept {
+  const auto address = reinterpret_cast<uintptr_t>(pointer);
+  if (MEMALLOC_LIKELY(t_heap->TryCollect(header, address))) return;
+  if (IsWatched()) return FreeWatched(pointer, size, call);
+  FreeAnyPointer(pointer, "free");
+}
+
 void FreeOfOddSize(void* pointer, size_t size, const char* call) noexcept {
   if (pointer == nullptr) return;
-  const BlockHeader* block =
-      BlockOfAllocation(reinterpret_cast<uintptr_t>(pointer), call);
-  if (block == nullptr) return;
-  if (!MayBeOfSize(block, size)) DieOfSize(call, pointer, size, SizeOf(block));
-  Free(pointer);
+  if (IsWatched()) return FreeWatched(pointer, size, call);
+  FreeUntold(pointer, size, call);
 }
 
 void CheckAlignment(const void* pointer, size_t alignment, const char* call) {

@@ -31,6 +31,10 @@ namespace memalloc {
 // for an error's message.
 MEMALLOC_SLOW void FreeOfOddSize(void* pointer, size_t size,
                                  const char* call) noexcept;
+// As FreeOther, of a right size.
+MEMALLOC_SLOW void FreeOtherOfSize(void* pointer, size_t size,
+                                   BlockHeader* header,
+                                   const char* call) noexcept;
 
 // Says that an allocation of `bytes` was given back as one of `size`.
 [[noreturn]] MEMALLOC_COLD void DieOfSize(const char* call, const void* pointer,
@@ -67,7 +71,13 @@ MEMALLOC_FAST void FreeSized(void* pointer, size_t size, const char* call) {
     // size <= cell_size <= 2 * size; of a larger size the difference wraps
     // round.
     if (MEMALLOC_LIKELY(block->cell_size - size <= size)) {
-      return FreeIn(block, pointer);
+      // Stays in its register; gcc would copy it for aarch64.
+      asm("" : "+r"(size));
+      ThreadHeap* heap = t_heap;
+      if (MEMALLOC_UNLIKELY(!block->IsOwnedBy(heap))) {
+        return FreeOtherOfSize(pointer, size, block, call);
+      }
+      return FreeOwn(heap, block, pointer);
     }
   }
   FreeOfOddSize(pointer, size, call);

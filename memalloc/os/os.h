@@ -144,6 +144,17 @@ int WriteAll(int descriptor, const char* data, size_t bytes);
 void Close(int descriptor);
 inline constexpr int kStderrDescriptor = 2;
 
+// Makes an empty file with mode 0600 at `path`, where none may be. 0 or an
+// errno value.
+int MakeFile(const char* path);
+// Room for `bytes` from `offset` on in the file, which grows as needed, mapped
+// so that what is written there is in the file whatever becomes of the process.
+// Zeros but where the file had something. 0 on failure, with an errno value in
+// `error`. Both are multiples of 64 KiB; no descriptor is kept.
+uintptr_t MapFilePart(const char* path, uint64_t offset, size_t bytes,
+                      int* error);
+void UnmapFilePart(uintptr_t start, size_t bytes);
+
 // Calls `handler` at that signal from now on; null restores the system's
 // default. False if there is no such signal.
 bool HandleSignal(int signal, void (*handler)(int));

@@ -18,6 +18,7 @@
 #include "memalloc/base/options.h"
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/thread_heap.h"
+#include "memalloc/heap/watched_calls.h"
 #include "memalloc/os/os.h"
 #include "memalloc/runtime/runtime.h"
 
@@ -74,6 +75,7 @@ int Create(pthread_t* thread, uint32_t generation) {
 
 // Where the first malloc came before libc was ready for threads.
 __attribute__((constructor)) void StartAfterLibc() {
+  const OwnHeapScope scope;
   if (!IsStandIn(t_heap)) StartWantedBackgroundThread();
 }
 
@@ -83,6 +85,7 @@ int StartBackgroundThread() {
   // In a handler of fork, which holds the locks.
   if (HoldsAllForFork()) return EAGAIN;
   const int saved_errno = errno;
+  const OwnHeapScope scope;
   AttachThread();
   RegisterForkHandlersOnce();
   int error = 0;

@@ -12,6 +12,7 @@
 
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/thread_heap.h"
+#include "memalloc/heap/watched_calls.h"
 #include "memalloc/runtime/path_options.h"
 #include "memalloc/runtime/runtime.h"
 
@@ -62,11 +63,13 @@ void InParent() {
 
 void InChild() {
   if (&_IO_list_resetlock != nullptr) _IO_list_resetlock();
+  const OwnHeapScope scope;
   ThreadHeap* heap = t_heap;
   g_central_heap.AfterForkInChild(IsStandIn(heap) ? nullptr : heap,
                                   g_has_threads);
   AfterForkOfPaths(/*in_child=*/true);
   AfterForkOfBackgroundThread(/*in_child=*/true);
+  TellForkedChild();
   // Inside of a handler of an outer fork, which is still to come.
   if (HoldsAllForFork() && &_IO_list_lock != nullptr) _IO_list_lock();
 }

@@ -11,6 +11,7 @@
 #include "memalloc/base/settings.h"
 #include "memalloc/hardened/secret.h"
 #include "memalloc/heap/debug_layout.h"
+#include "memalloc/heap/watched_calls.h"
 #include "memalloc/layout/free_cell.h"
 #include "memalloc/os/os.h"
 #include "memalloc/runtime/options.h"
@@ -48,6 +49,8 @@ void InitialiseOnce() {
   ReadOptions();
   MakeThreadExitKey();
   KeepDebugLayout();
+  StartWantedTrace();
+  LeaveUnwatched();
   // Pairs with the acquire above: the key is seen by who sees the flag.
   g_initialised.store(true, std::memory_order_release);
 }

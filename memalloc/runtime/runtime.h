@@ -47,6 +47,10 @@ bool TakeReportSignal();
 // What the background thread does then. Defined by the observe layer.
 void WriteWantedReports();
 
+// Begins to record the calls, if an option says where to. Called once, under
+// the lock of the initialisation. Defined by the observe layer.
+void StartWantedTrace();
+
 // For the fork handlers: before all of it in the parent, after it in both.
 void PrepareForkOfBackgroundThread();
 void AfterForkOfBackgroundThread(bool in_child);

@@ -13,6 +13,7 @@
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/hardened_allocator.h"
 #include "memalloc/heap/thread_heap.h"
+#include "memalloc/heap/watched_calls.h"
 #include "memalloc/runtime/runtime.h"
 
 namespace memalloc {
@@ -42,6 +43,7 @@ MEMALLOC_TLS int t_rounds_left = kRoundsToWait;
 // overwritten it, as its libc numbers its keys anew and the thread's values are
 // the same.
 void OnThreadExit(void* /*value*/) {
+  const OwnHeapScope scope;
   ThreadHeap* heap = t_heap;
   if (IsStandIn(heap)) return;
   if (t_rounds_left > 0) {
@@ -51,6 +53,7 @@ void OnThreadExit(void* /*value*/) {
   if constexpr (kIsHardened) hardened::EmptyQuarantine();
   t_heap = &g_gone_heap;
   g_central_heap.ReturnThreadHeap(heap);
+  TellThreadEnds();
 }
 
 }  // namespace
@@ -67,6 +70,11 @@ void RegisterThreadExit() {
 }
 
 ThreadHeap* AttachThread() {
+  if (t_kept_heap != nullptr) {
+    // The thread was watched, and is no longer.
+    t_heap = t_kept_heap;
+    t_kept_heap = nullptr;
+  }
   ThreadHeap* heap = t_heap;
   if (heap == &g_gone_heap) return nullptr;
   if (!IsStandIn(heap)) return heap;

@@ -27,6 +27,8 @@ class CommandLineTest : public ::testing::Test {
   CommandLineTest() {
     absl::SetFlag(&FLAGS_hardened, false);
     SetStats(false);
+    absl::SetFlag(&FLAGS_trace, "");
+    absl::SetFlag(&FLAGS_heap_map, "");
   }
 
   static void SetStats(bool is_wanted) {
@@ -137,7 +139,7 @@ TEST_F(CommandLineTest, NoProgram) {
 TEST_F(CommandLineTest, UnknownFlags) {
   for (const std::string& flag :
        std::vector<std::string>{"--statistics", "-x", "--nohelp", "---stats",
-                                "--nostats=false", "--=1"}) {
+                                "--nostats=false", "--=1", "--notrace"}) {
     EXPECT_EQ(Error({"run", flag, "ls"}),
               "unknown flag " + flag +
                   "; see memalloc_run --help; the program's own flags follow "
@@ -162,6 +164,15 @@ TEST_F(CommandLineTest, BadValue) {
             "bad value in --hardened=x; write --hardened, or --nohardened");
 }
 
+TEST_F(CommandLineTest, FilesFollowTheEqualsSign) {
+  EXPECT_THAT(Program({"run", "--trace=/a b", "ls"}), ElementsAre("ls"));
+  EXPECT_EQ(absl::GetFlag(FLAGS_trace), "/a b");
+  for (const std::string flag : {"--trace", "--trace="}) {
+    EXPECT_EQ(Error({"run", flag, "/file", "ls"}),
+              "no value in " + flag + "; write --trace=FILE");
+  }
+}
+
 TEST_F(CommandLineTest, HelpNeedsNoProgram) {
   for (const char* flag : {"--help", "-help", "-h"}) {
     const absl::StatusOr<CommandLine> line = Parse({"run", "--stats", flag});
@@ -174,7 +185,8 @@ TEST_F(CommandLineTest, HelpNamesEveryFlagAndStatus) {
   const std::string help = HelpText();
   for (const char* part :
        {"usage: memalloc_run [FLAGS] [--] PROGRAM", "--hardened", "--stats",
-        "--help", "125", "126", "127", "LD_PRELOAD"}) {
+        "--heap-map=FILE\n", "--trace=FILE\n", "--help", "125", "126", "127",
+        "LD_PRELOAD"}) {
     EXPECT_THAT(help, HasSubstr(part));
   }
   size_t longest = 0;

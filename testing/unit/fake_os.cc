@@ -346,6 +346,12 @@ std::string Written(const std::string& path) {
   return state.files[path];
 }
 
+bool HasFile(const std::string& path) {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  return state.files.count(path) != 0;
+}
+
 size_t OpenFiles() {
   State& state = TheState();
   const StateLock lock(state.mutex);

@@ -149,6 +149,7 @@ void SetFile(const std::string& path, const std::string& text);
 std::string Appended();
 // What was written to the file, and files that are still open for that.
 std::string Written(const std::string& path);
+bool HasFile(const std::string& path);
 size_t OpenFiles();
 // Lets no file be opened to write to it.
 void RefuseFiles();

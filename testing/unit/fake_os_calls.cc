@@ -470,6 +470,29 @@ void Close(int descriptor) {
   path.clear();
 }
 
+int MakeFile(const char* path) {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  if (state.refuses_files) return EACCES;
+  return state.files.emplace(path, "").second ? 0 : EEXIST;
+}
+
+// What is written there is not in State::files.
+uintptr_t MapFilePart(const char* path, uint64_t /*offset*/, size_t bytes,
+                      int* error) {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  *error = state.refuses_files ? ENOSPC : state.files.count(path) ? 0 : ENOENT;
+  if (*error != 0) return 0;
+  return reinterpret_cast<uintptr_t>(mmap(nullptr, bytes,
+                                          PROT_READ | PROT_WRITE,
+                                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+}
+
+void UnmapFilePart(uintptr_t start, size_t bytes) {
+  munmap(reinterpret_cast<void*>(start), bytes);
+}
+
 bool HandleSignal(int signal, void (*handler)(int)) {
   return ::signal(signal, handler == nullptr ? SIG_DFL : handler) != SIG_ERR;
 }

@@ -16,6 +16,7 @@
 #include "gtest/gtest.h"
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/thread_heap.h"
+#include "memalloc/heap/watched_calls.h"
 #include "testing/unit/fake_os.h"
 
 namespace memalloc {
@@ -106,6 +107,7 @@ std::string FailureInFreshProcess(const std::function<void()>& body) {
     body();
     EXPECT_TRUE(fake_os::ForeignMemoryIsIntact())
         << "the core wrote to memory of others";
+    const OwnHeapScope scope;
     g_central_heap.Check(t_heap);
   });
   return outcome.status == 0 ? "" : Describe(outcome);

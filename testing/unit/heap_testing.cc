@@ -11,13 +11,17 @@
 
 #include "gtest/gtest.h"
 #include "memalloc/base/line_buffer.h"
+#include "memalloc/heap/watched_calls.h"
 #include "testing/contract/pattern.h"
 #include "testing/unit/fake_os.h"
 #include "testing/unit/fresh_process.h"
 
 namespace memalloc {
 
-void CheckHeap() { g_central_heap.Check(t_heap); }
+void CheckHeap() {
+  const OwnHeapScope scope;
+  g_central_heap.Check(t_heap);
+}
 
 void ExpectMisuse(const std::string& call, const void* pointer,
                   const std::string& what, const std::string& anchor) {

@@ -33,7 +33,7 @@ def _count(text: str) -> int:
 
 def _check_publish(parser, options) -> None:
     """A part of the figures, or a sketch of them, is nothing to publish."""
-    for name in ("workloads", "curves", "scale"):
+    for name in ("workloads", "curves", "scale", "traces"):
         if getattr(options, name) != parser.get_default(name):
             parser.error("--publish measures all: leave out --%s" % name)
     for name in ("smoke", "no_pictures", "cpu_time", "events"):
@@ -72,6 +72,14 @@ def parse(argv: List[str]) -> argparse.Namespace:
         metavar="NAME",
         help="names, wildcards as in 'xmalloc*', or one of: all, patterns,"
         " programs, latency (default: all; see --list)",
+    )
+    parser.add_argument(
+        "--traces",
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="traces to replay (MEMALLOC_TRACE); without --workloads nothing"
+        " else is measured",
     )
     parser.add_argument("--rounds", type=_count, help="(default: 5)")
     parser.add_argument(
@@ -146,6 +154,8 @@ def parse(argv: List[str]) -> argparse.Namespace:
     if options.source and options.smoke:
         parser.error("--smoke runs everything: leave out --from")
     options.allocators = _words(options.allocators) or allocators.DEFAULT
+    if options.traces and options.workloads == parser.get_default("workloads"):
+        options.workloads = []
     options.workloads = _words(options.workloads)
     options.parts = _parts(options)
     if options.publish:

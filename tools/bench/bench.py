@@ -17,6 +17,7 @@ from typing import List
 
 from tools.bench import arguments, interpreter
 from tools.bench.driver import allocators, curves, events, patterns, schedule
+from tools.bench.driver import traces
 from tools.bench.driver.model import CURVES, EVENTS, WORKLOADS
 from tools.bench.driver.model import LATENCY, LIMIT, PATTERN, PROGRAM
 from tools.bench.driver.model import Allocator, Job, Measurement, Part, Run
@@ -62,6 +63,9 @@ class Bench:
             data("tools/bench/launch/measured"), data("tools/bench/programs")
         )
         self._redis = Redis()
+        self._traces = traces.Traces(
+            data("tools/replay/prepare"), data("tools/replay/player")
+        )
         self._events = events.Events(self._patterns)
         self._interrupted = False
 
@@ -86,9 +90,12 @@ class Bench:
             if not found:
                 raise Usage("%s: no such workload; see --list" % name)
             chosen += found
+        for path in self._options.traces:
+            self._traces.add(os.path.join(self._directory, path))
+        traced = self._traces.jobs()
         # Each once, in the order of the list.
         jobs = [job for job in jobs if job in chosen]
-        return [job for job in jobs if self._is_installed(job)]
+        return [job for job in jobs if self._is_installed(job)] + traced
 
     def _is_installed(self, job: Job) -> bool:
         if job.kind != PROGRAM:
@@ -101,6 +108,8 @@ class Bench:
     def _runner(self, job: Job):
         if job.kind != PROGRAM:
             return self._patterns
+        if job.name.startswith(traces.PREFIX):
+            return self._traces
         return self._redis if job.name == "redis" else self._programs
 
     def _run_one(self, job: Job, allocator: Allocator, number: int) -> Run:
@@ -254,6 +263,7 @@ def main(argv: List[str]) -> int:
         allocators.UnknownAllocator,
         publish.CannotPublish,
         saved.Unreadable,
+        traces.Unusable,
     ) as error:
         _say("bench: %s" % error)
         return 2

@@ -23,7 +23,9 @@ ABSL_FLAG(memalloc::run::StatsFlag, stats, memalloc::run::StatsFlag(),
           "when the program has ended, print on stderr what it used; with "
           "=text, =json or =prometheus, leave its statistics in FILE too");
 ABSL_FLAG(std::string, heap_map, "",
-          "leave a heap map in FILE at exit, for //tools:heap_map");
+          "leave a heap map at exit, for //tools:heap_map");
+ABSL_FLAG(std::string, trace, "",
+          "record every call of the allocator, for //tools:replay");
 
 namespace memalloc::run {
 namespace {
@@ -123,7 +125,11 @@ std::string HelpText() {
       "              ",
       absl::FindCommandLineFlag("heap_map")->Help(),
       "\n"
-      "              (%p in it is the process's id)\n"
+      "  --trace=FILE\n"
+      "              ",
+      absl::FindCommandLineFlag("trace")->Help(),
+      "\n"
+      "              In each FILE %p becomes the process's id.\n"
       "  --help      print this text\n"
       "\n"
       "Examples:\n"
@@ -136,9 +142,9 @@ std::string HelpText() {
       "The program runs in the caller's working directory, also under\n"
       "`bazel run`, whose BUILD_* variables it does not see. memalloc.so is\n"
       "put in front of an LD_PRELOAD that is set already. Without --stats and\n"
-      "--heap-map the program takes the place of memalloc_run. With one of\n"
-      "them memalloc_run stays as its parent, passes on the signals it gets,\n"
-      "and ends as the program does.\n"
+      "a flag that names a FILE the program takes the place of memalloc_run.\n"
+      "Otherwise memalloc_run stays as its parent, passes on the signals it\n"
+      "gets, and ends as the program does.\n"
       "\n"
       "Exit status: that of PROGRAM, or\n"
       "  125  memalloc_run itself failed or was used wrongly\n"

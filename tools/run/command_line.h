@@ -19,6 +19,7 @@
 ABSL_DECLARE_FLAG(bool, hardened);
 ABSL_DECLARE_FLAG(memalloc::run::StatsFlag, stats);
 ABSL_DECLARE_FLAG(std::string, heap_map);
+ABSL_DECLARE_FLAG(std::string, trace);
 
 namespace memalloc::run {
 

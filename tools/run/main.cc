@@ -20,12 +20,10 @@
 #include "tools/run/command_line.h"
 #include "tools/run/environment.h"
 #include "tools/run/failure.h"
+#include "tools/run/outputs.h"
 #include "tools/run/preload_check.h"
 #include "tools/run/preload_library.h"
 #include "tools/run/program_lookup.h"
-#include "tools/run/report_file.h"
-#include "tools/run/stats_file.h"
-#include "tools/run/summary.h"
 #include "tools/run/supervise.h"
 
 namespace memalloc::run {
@@ -57,29 +55,18 @@ absl::StatusOr<std::string> Prepare(const std::string& name) {
   return program;
 }
 
-// Runs the program under supervision, and says then what was asked for; returns
-// its wait status.
+// Runs the program. If the flags ask for something that it leaves, under
+// supervision, and says then what it left; returns its wait status.
 absl::StatusOr<int> RunAndTell(const std::string& path, char** program_argv,
                                char** own_argv) {
-  const std::string name = std::filesystem::path(path).filename();
-  const bool has_stats = absl::GetFlag(FLAGS_stats).is_wanted;
-  StatsFile stats_file;
-  absl::Status status = has_stats ? stats_file.Create() : absl::OkStatus();
+  Outputs outputs;
+  absl::Status status = outputs.Request();
   if (!status.ok()) return status;
-  ReportFile heap_map;
-  status = heap_map.Request("MEMALLOC_HEAP_MAP", absl::GetFlag(FLAGS_heap_map));
-  if (!status.ok()) return status;
-  ReportFile statistics;
-  status =
-      statistics.Request("MEMALLOC_STATS", absl::GetFlag(FLAGS_stats).file);
-  if (!status.ok()) return status;
+  if (!outputs.IsAny()) return Exec(path, program_argv);
   absl::StatusOr<Ending> ending = Supervise(path, program_argv, own_argv);
   if (!ending.ok()) return ending.status();
-  std::string text;
-  if (has_stats) text = Summary(name, *ending, stats_file.Read());
-  absl::StrAppend(&text, statistics.WhereItWent("statistics", ending->pid),
-                  heap_map.WhereItWent("heap map", ending->pid));
-  WriteToStderr(text);
+  const std::string name = std::filesystem::path(path).filename();
+  WriteToStderr(outputs.Describe(name, *ending));
   return ending->wait_status;
 }
 
@@ -90,12 +77,12 @@ absl::Status Main(char** argv) {
     std::fputs(HelpText().c_str(), stdout);
     return absl::OkStatus();
   }
+  if (absl::GetFlag(FLAGS_hardened) && !absl::GetFlag(FLAGS_trace).empty()) {
+    return OwnFailure(
+        "--trace does not go with --hardened, which records no calls");
+  }
   const absl::StatusOr<std::string> path = Prepare(line->program[0]);
   if (!path.ok()) return path.status();
-  if (!absl::GetFlag(FLAGS_stats).is_wanted &&
-      absl::GetFlag(FLAGS_heap_map).empty()) {
-    return Exec(*path, line->program);
-  }
   absl::StatusOr<int> wait_status = RunAndTell(*path, line->program, argv);
   if (!wait_status.ok()) return wait_status.status();
   EndAs(*wait_status);

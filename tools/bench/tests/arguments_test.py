@@ -27,6 +27,14 @@ class ArgumentsTest(unittest.TestCase):
         ):
             self.assertEqual(arguments.parse(args).parts, parts, args)
 
+    def test_traces_are_measured_alone_or_with_others(self):
+        for args, workloads in (
+            (["--traces", "a.trace"], []),
+            (["--traces", "a.trace", "--workloads", "larson"], ["larson"]),
+            ([], ["all"]),
+        ):
+            self.assertEqual(arguments.parse(args).workloads, workloads, args)
+
     def test_publish_takes_all_curves(self):
         options = arguments.parse(["--publish"])
         self.assertEqual(options.curves, ["threads", "live"])
