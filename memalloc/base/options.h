@@ -30,13 +30,14 @@ enum class Option : uint8_t {
   kBackgroundThread,  // 0 or 1
   kForeignPointers,   // ForeignPointers
   kReportSignal,      // a signal's number, 0: none
+  kSampleInterval,    // bytes, 0: no samples
   // Without effect unless kIsHardened.
   kQuarantine,   // bytes
   kZeroOnFree,   // bytes
   kRandomOrder,  // 0 or 1
   kGuardPages,   // 0 or 1
 };
-constexpr size_t kNumOptions = 16;
+constexpr size_t kNumOptions = 17;
 // The first of those that are for the hardened build.
 constexpr size_t kFirstHardenedOption =
     static_cast<size_t>(Option::kQuarantine);

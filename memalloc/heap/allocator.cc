@@ -9,6 +9,7 @@
 #include "memalloc/base/mistakes.h"
 #include "memalloc/base/options.h"
 #include "memalloc/heap/central_heap.h"
+#include "memalloc/heap/sampling.h"
 #include "memalloc/heap/sized_free.h"
 #include "memalloc/layout/free_list.h"
 
@@ -47,11 +48,21 @@ void FreeCellOfBlock(BlockHeader* block, FreeCell* cell) {
   g_central_heap.FreeBatchOf(block, batch);
 }
 
+// A cell out of the magazine; if a sample is to be taken in its place, that,
+// and the cell goes back.
+void* SampleOr(void* kept, SizeClass size_class) {
+  void* sample = CountCell(size_class);
+  if (MEMALLOC_LIKELY(sample == nullptr)) return kept;
+  FreeCell* cell = static_cast<FreeCell*>(kept);
+  FreeCellOfBlock(BlockOf(AddressOf(cell)), cell);
+  return sample;
+}
+
 void* AllocateSmall(SizeClass size_class) {
   ThreadHeap* heap = t_heap;
   if (Magazines::Has(size_class)) {
     void* kept = heap->AllocateKept(size_class);
-    if (kept != nullptr) return kept;
+    if (kept != nullptr) return SampleOr(kept, size_class);
   }
   void* cell = heap->TryAllocate(size_class);
   if (MEMALLOC_LIKELY(cell != nullptr)) return cell;
@@ -74,9 +85,7 @@ void* AllocateKeptLarge(size_t size, bool zero) {
   return start;
 }
 
-// A block for this size alone: above kMaxSmallSize, or at an alignment that no
-// cell has.
-void* AllocateWhole(size_t size, size_t alignment, bool zero) {
+void* AllocateUnsampled(size_t size, size_t alignment, bool zero) {
   if (size > kMaxRequest) return nullptr;
   // A thread with a heap has read the options when it got that.
   if (MEMALLOC_UNLIKELY(IsStandIn(t_heap))) InitialiseOnce();
@@ -88,6 +97,18 @@ void* AllocateWhole(size_t size, size_t alignment, bool zero) {
     if (kept != nullptr) return kept;
   }
   return g_central_heap.AllocateLarge(size, alignment, zero);
+}
+
+// A block for this size alone: above kMaxSmallSize, or at an alignment that no
+// cell has.
+void* AllocateWhole(size_t size, size_t alignment, bool zero) {
+  void* start = AllocateUnsampled(size, alignment, zero);
+  if (MEMALLOC_UNLIKELY(SamplingIsOn()) && start != nullptr) {
+    const auto address = reinterpret_cast<uintptr_t>(start);
+    BlockHeader* block = BlockOfAllocation(address, "malloc");
+    CountWhole(address, block, SizeOf(block));
+  }
+  return start;
 }
 
 // Whether a block of `old_size` bytes may stay for `size`: large enough, and
@@ -120,6 +141,34 @@ void* Move(void* pointer, size_t old_size, size_t size) {
   return target;
 }
 
+// A large or huge block was resized, and is no sample by now.
+void CountResized(void* pointer, size_t old_size, bool was_sampled) {
+  if (MEMALLOC_LIKELY(!was_sampled && !SamplingIsOn())) return;
+  const auto address = reinterpret_cast<uintptr_t>(pointer);
+  BlockHeader* block = BlockOfAllocation(address, "realloc");
+  const size_t size = SizeOf(block);
+  if (was_sampled) {
+    KeepSampled(address, block, old_size);
+  } else if (size > old_size) {
+    CountWhole(address, block, size - old_size);
+  }
+}
+
+// Null if it cannot be; the block is as it was then.
+void* ResizeHuge(BlockHeader* block, void* pointer, size_t size) {
+  const size_t old_size = SizeOf(block);
+  // Before it moves: another thread may get the address at once.
+  const bool was_sampled = IsSampled(block);
+  if (was_sampled) EndSample(reinterpret_cast<uintptr_t>(pointer), block);
+  void* moved = nullptr;
+  if (size > old_size) {
+    moved = g_central_heap.ResizeHuge(block, GrownSize(old_size, size));
+  }
+  if (moved == nullptr) moved = g_central_heap.ResizeHuge(block, size);
+  CountResized(moved != nullptr ? moved : pointer, old_size, was_sampled);
+  return moved;
+}
+
 // What Reallocate could not do by looking at a cell.
 MEMALLOC_SLOW void* ReallocateSlow(void* pointer, size_t size) {
   const auto address = reinterpret_cast<uintptr_t>(pointer);
@@ -137,14 +186,13 @@ MEMALLOC_SLOW void* ReallocateSlow(void* pointer, size_t size) {
     const bool stays_large =
         size > kMaxSmallSize && (size < old_size || !IsHuge(size));
     if (stays_large && g_central_heap.ResizeLarge(block, size)) {
+      const bool was_sampled = IsSampled(block);
+      if (was_sampled) EndSample(address, block);
+      CountResized(pointer, old_size, was_sampled);
       return pointer;
     }
   } else if (IsHuge(size)) {
-    void* moved = nullptr;
-    if (size > old_size) {
-      moved = g_central_heap.ResizeHuge(block, GrownSize(old_size, size));
-    }
-    if (moved == nullptr) moved = g_central_heap.ResizeHuge(block, size);
+    void* moved = ResizeHuge(block, pointer, size);
     if (moved != nullptr) return moved;
   }
   void* moved = Move(pointer, old_size, size);
@@ -196,8 +244,12 @@ void FreeAnyPointer(void* pointer, const char* call) noexcept {
   if (MEMALLOC_LIKELY(block->status == BlockStatus::kSmall)) {
     FreeCell* cell = CellAt(address);
     if (IsFreeCell(block, cell)) DieOfDoubleFree(call, address);
+    if (IsSampled(block)) return EndSample(address, block);
     FreeCellOfBlock(block, cell);
-  } else if (block->status == BlockStatus::kLarge) {
+    return;
+  }
+  if (IsSampled(block)) EndSample(address, block);
+  if (block->status == BlockStatus::kLarge) {
     FreeLarge(block);
   } else {
     g_central_heap.FreeHuge(block);

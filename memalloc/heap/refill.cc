@@ -12,6 +12,7 @@
 #include "memalloc/hardened/carve_order.h"
 #include "memalloc/hardened/quarantine.h"
 #include "memalloc/heap/central_heap.h"
+#include "memalloc/heap/sampling.h"
 #include "memalloc/heap/sparse_block.h"
 #include "memalloc/heap/thread_heap.h"
 #include "memalloc/layout/free_list.h"
@@ -40,7 +41,11 @@ constexpr size_t kCarveUnit = 4096;
 void* ThreadHeap::AllocateSlow(ThreadHeap* heap, SizeClass size_class) {
   if (IsStandIn(heap)) {
     heap = AttachThread();
-    if (heap == nullptr) return g_central_heap.AllocateCell(size_class);
+    if (heap == nullptr) {
+      void* sample = CountCell(size_class);
+      return sample != nullptr ? sample
+                               : g_central_heap.AllocateCell(size_class);
+    }
   }
   FreeCell* cell = heap->bins_[size_class];
   bool is_refilled = false;
@@ -51,6 +56,10 @@ void* ThreadHeap::AllocateSlow(ThreadHeap* heap, SizeClass size_class) {
   }
   const uintptr_t next = cell->Next(heap->keys_[size_class]);
   if (next == 0) {
+    if (MEMALLOC_UNLIKELY(heap->due_samples_.Has(size_class))) {
+      void* sample = heap->AllocateDueSample(size_class);
+      if (sample != nullptr) return sample;
+    }
     // The last one. If others of the block were freed meanwhile, the next
     // malloc finds them at once.
     heap->bins_[size_class] = const_cast<FreeCell*>(&kNoCell);
@@ -114,9 +123,11 @@ bool ThreadHeap::FillBin(BlockHeader* block) {
 bool ThreadHeap::TakeFreeList(BlockHeader* block) {
   if (block->free_list == 0) return false;
   CheckFirst(block, block->free_list);
+  const uint32_t cells = block->FreeCells();
   bins_[block->size_class] = CellAt(block->free_list);
   block->free_list = 0;
   ExpectToBeEmpty(block);
+  if (MEMALLOC_UNLIKELY(SamplingIsOn())) CutBin(block, cells);
   return true;
 }
 
@@ -141,6 +152,7 @@ bool ThreadHeap::Carve(BlockHeader* block) {
   block->carved += static_cast<uint16_t>(cells);
   bins_[block->size_class] = CellAt(first);
   ExpectToBeEmpty(block);
+  if (MEMALLOC_UNLIKELY(SamplingIsOn())) CutBin(block, cells);
   return true;
 }
 
@@ -153,10 +165,46 @@ void ThreadHeap::ExpectToBeEmpty(BlockHeader* current) {
       matters ? current->carved : kNoCountdown;
 }
 
+// Counts the cells that the bin was filled with. If one of them is to be a
+// sample, it is made the last one, and the rest goes back to the block.
+void ThreadHeap::CutBin(BlockHeader* block, size_t cells) {
+  const SizeClass size_class = block->size_class;
+  const size_t kept = t_sampling_point.Count(cells, block->cell_size);
+  if (kept == 0) return;
+  due_samples_.Set(size_class);
+  if (kept == cells) return;
+  FreeCell* last = bins_[size_class];
+  uintptr_t next = last->Next(block->link_key);
+  for (size_t i = 1; i < kept; ++i) {
+    CheckLink(block, last, next);
+    last = CellAt(next);
+    next = last->Next(block->link_key);
+  }
+  last->SetNext(0, block->link_key);
+  block->free_list = next;
+  block->free_base += static_cast<uint32_t>(cells - kept);
+  if (Magazines::Has(size_class)) block->ExpectFrees(block->UsedCells());
+}
+
+// For the request for which the bin's last cell would be handed out; null if
+// that is to be done all the same. Otherwise it stays for the next request, and
+// is counted for that.
+void* ThreadHeap::AllocateDueSample(SizeClass size_class) {
+  due_samples_.Clear(size_class);
+  // First: a hook may allocate.
+  if (t_sampling_point.Count(1, CellSize(size_class)) != 0) {
+    due_samples_.Set(size_class);
+  }
+  void* sample = TakeSampledCell(size_class);
+  if (sample == nullptr) due_samples_.Clear(size_class);
+  return sample;
+}
+
 // Puts the bin's cells back into the class's current block.
 void ThreadHeap::EmptyBin(BlockHeader* current) {
   FreeCell*& bin = bins_[current->size_class];
   if (bin == &kNoCell) return;
+  due_samples_.Clear(current->size_class);
   uint32_t cells = 1;
   FreeCell* last = bin;
   while (uintptr_t next = last->Next(current->link_key)) {

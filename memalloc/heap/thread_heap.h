@@ -210,6 +210,8 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   void NoteRefill(SizeClass size_class);
   void Detach(BlockHeader* block);
   void EmptyBin(BlockHeader* current);
+  void CutBin(BlockHeader* block, size_t cells);
+  MEMALLOC_SLOW void* AllocateDueSample(SizeClass size_class);
 
   // The clock is looked at whenever a bin gets another block, and at each of
   // so many other refills.
@@ -258,6 +260,8 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   FreeCell* bins_[kNumSizeClasses];
   uintptr_t keys_[kNumSizeClasses] = {};  // of the bins' cells' links
   SizeClassTable table_;
+  // Classes of which the last cell in the bin is to be a sample (sampling.h).
+  BitSet<kNumSizeClasses> due_samples_ = {};
 
   BlockHeader* current_[kNumSizeClasses] = {};
   BlockList partial_[kNumSizeClasses];
