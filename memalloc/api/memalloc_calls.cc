@@ -7,6 +7,7 @@
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/hardened_allocator.h"
 #include "memalloc/memalloc.h"
+#include "memalloc/observe/profile.h"
 #include "memalloc/observe/reports.h"
 #include "memalloc/observe/summary.h"
 #include "memalloc/runtime/options.h"
@@ -43,6 +44,8 @@ void memalloc_get_summary(struct memalloc_summary* summary) {
 int memalloc_write_report(const char* kind, const char* path) {
   return memalloc::WriteReport(kind, path);
 }
+
+void memalloc_mark_profile() { memalloc::MarkProfile(); }
 
 int memalloc_set_option(const char* name, const char* value) {
   return memalloc::SetOptionByName(name, value);

@@ -37,6 +37,7 @@ constexpr OptionInfo kOptionInfo[kNumOptions] = {
 constexpr PathInfo kPathInfo[kNumPathOptions] = {
     {"stats_file", /*may_be_stderr=*/false},
     {"stats", /*may_be_stderr=*/true},
+    {"profile", /*may_be_stderr=*/false},
 };
 
 // Constant-initialised: an option may be wanted before any constructor ran.

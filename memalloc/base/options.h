@@ -72,8 +72,9 @@ extern MEMALLOC_HIDDEN std::atomic<uint64_t> g_options[kNumOptions];
 enum class PathOption : uint8_t {
   kStatsFile,  // the line at exit; read by tools/run
   kStats,
+  kProfile,
 };
-constexpr size_t kNumPathOptions = 2;
+constexpr size_t kNumPathOptions = 3;
 
 struct PathInfo {
   const char* name;  // "stats"; MEMALLOC_STATS in the environment

@@ -20,21 +20,21 @@ std::atomic<uint64_t> g_threads_that_draw{0};
 // Whether the running thread is in a hook.
 MEMALLOC_TLS bool t_in_hook = false;
 
+const SampleHooks& Hooks() {
+  return *g_sample_hooks.load(std::memory_order_acquire);
+}
+
 void TellTaken(uintptr_t start, size_t size) {
-  const SampleHooks* hooks = g_sample_hooks.load(std::memory_order_acquire);
-  if (hooks == nullptr) return;
   const int saved_errno = errno;
   t_in_hook = true;
-  hooks->taken(start, size, t_sampling_point.interval());
+  Hooks().taken(start, size, t_sampling_point.interval());
   t_in_hook = false;
   errno = saved_errno;
 }
 
 void TellFreed(uintptr_t start) {
-  const SampleHooks* hooks = g_sample_hooks.load(std::memory_order_acquire);
-  if (hooks == nullptr) return;
   const int saved_errno = errno;
-  hooks->freed(start);
+  Hooks().freed(start);
   errno = saved_errno;
 }
 
@@ -48,7 +48,7 @@ void MarkSampled(uintptr_t start, BlockHeader* block) {
 }  // namespace
 
 Lock g_sampling_lock;
-std::atomic<const SampleHooks*> g_sample_hooks{nullptr};
+std::atomic<const SampleHooks*> g_sample_hooks{&kProfileHooks};
 std::atomic<bool> g_has_samples{false};
 SampledCells g_sampled_cells;
 MEMALLOC_TLS SamplingPoint t_sampling_point;
@@ -56,6 +56,15 @@ MEMALLOC_TLS SamplingPoint t_sampling_point;
 double SampleChance(size_t size, uint64_t interval) {
   return OneMinusExp(static_cast<double>(size) /
                      static_cast<double>(Max<uint64_t>(1, interval)));
+}
+
+void PrepareToSample() {
+  if (MEMALLOC_LIKELY(!SamplingIsOn())) return;
+  const int saved_errno = errno;
+  t_in_hook = true;
+  Hooks().prepare();
+  t_in_hook = false;
+  errno = saved_errno;
 }
 
 // ---- the countdown ----

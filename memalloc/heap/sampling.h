@@ -49,6 +49,8 @@ extern MEMALLOC_HIDDEN Lock g_sampling_lock;
 // Called by the thread that allocates or frees, without a lock held; errno is
 // kept for them. What they allocate is never a sample.
 struct SampleHooks {
+  // Sampling may begin, or may have begun.
+  void (*prepare)();
   // `start` is a sample of `size` bytes (all that may be used of it), drawn
   // with `interval`.
   void (*taken)(uintptr_t start, size_t size, uint64_t interval);
@@ -56,8 +58,13 @@ struct SampleHooks {
   void (*freed)(uintptr_t start);
 };
 
-// Null: there are samples, but nobody is told.
+// Defined by the observe layer.
+extern MEMALLOC_HIDDEN const SampleHooks kProfileHooks;
 extern MEMALLOC_HIDDEN std::atomic<const SampleHooks*> g_sample_hooks;
+
+// If sampling is on, prepares them for it. Called outside of malloc: they may
+// allocate.
+void PrepareToSample();
 
 // ---- which allocations are samples ----
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "memalloc/base/line_buffer.h"
+#include "memalloc/observe/profile.h"
 #include "memalloc/observe/report_writer.h"
 #include "memalloc/observe/summary.h"
 #include "memalloc/os/os.h"
@@ -26,6 +27,11 @@ struct Report {
 
 constexpr Report kReports[] = {
     {"stats", PathOption::kStats, "", &WriteSummary},
+    {"profile_growth", PathOption::kProfile, ".growth.pb.gz", &WriteGrowth},
+    {"profile_peak", PathOption::kProfile, ".peak.pb.gz", &WritePeak},
+    {"profile_lifetimes", PathOption::kProfile, ".lifetimes.pb.gz",
+     &WriteLifetimes},
+    {"profile", PathOption::kProfile, "", &WriteProfile},
 };
 
 bool EndsWith(const char* text, const char* ending) {

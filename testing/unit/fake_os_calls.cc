@@ -349,6 +349,8 @@ uint64_t NowMilliseconds() {
   return state.now;
 }
 
+uint64_t NowOnTheCalendar() { return NowMilliseconds() * 1000000; }
+
 uint64_t NanosecondsToTouch(uintptr_t address) {
   *reinterpret_cast<char*>(address) = 0;
   State& state = TheState();
@@ -386,6 +388,8 @@ size_t ReadFile(const char* path, char* text, size_t size) {
   text[length] = '\0';
   return length;
 }
+
+uintptr_t MapFile(const char* /*path*/, size_t* /*bytes*/) { return 0; }
 
 void AppendToFile(const char* path, const char* data, size_t bytes) {
   State& state = TheState();

@@ -46,7 +46,9 @@ void NoteFreed(uintptr_t start) {
   errno = ENOTTY;
 }
 
-constexpr SampleHooks kHooks = {&NoteTaken, &NoteFreed};
+void PrepareNothing() {}
+
+constexpr SampleHooks kHooks = {&PrepareNothing, &NoteTaken, &NoteFreed};
 
 void StartSampling(uint64_t interval) {
   g_live = new std::map<uintptr_t, size_t>;
@@ -304,7 +306,8 @@ void AllocateWithin(uintptr_t, size_t, uint64_t) {
 }
 
 CORE_TEST(Sample, IsNotTakenWithinAHook) {
-  static constexpr SampleHooks kAllocates = {&AllocateWithin, &NoteFreed};
+  static constexpr SampleHooks kAllocates = {&PrepareNothing, &AllocateWithin,
+                                             &NoteFreed};
   StartSampling(1);
   g_sample_hooks.store(&kAllocates);
   Allocate(16);
