@@ -5,6 +5,7 @@
 #include "memalloc/base/settings.h"
 #include "memalloc/heap/allocator.h"
 #include "memalloc/heap/central_heap.h"
+#include "memalloc/heap/guard_pool.h"
 #include "memalloc/heap/hardened_allocator.h"
 #include "memalloc/memalloc.h"
 #include "memalloc/observe/profile.h"
@@ -20,6 +21,7 @@ int memalloc_owns(const void* pointer) { return memalloc::Owns(pointer); }
 int memalloc_check_heap() {
   if constexpr (memalloc::kIsHardened) memalloc::hardened::CheckQuarantine();
   memalloc::g_central_heap.Check(memalloc::t_heap);
+  memalloc::g_guard_pool.Check();
   return 1;
 }
 

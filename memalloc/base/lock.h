@@ -9,7 +9,8 @@
 // before that of purging, and this before CentralHeap's. While the last is held
 // nothing is acquired, and no system call is made but those that let arenas
 // grow and shrink, that advise the kernel about huge pages, and that cut what
-// huge blocks have to spare.
+// huge blocks have to spare. That of the guard pool is held by itself, but by a
+// thread that forks.
 
 #ifndef MEMALLOC_BASE_LOCK_H_
 #define MEMALLOC_BASE_LOCK_H_

@@ -7,6 +7,7 @@ namespace {
 
 constexpr uint64_t kMaxDelay = uint64_t{1} << 31;
 constexpr uint64_t kMaxBytes = uint64_t{1} << 46;
+constexpr uint64_t kMaxNumber = uint64_t{1} << 31;
 constexpr uint64_t kKiB = uint64_t{1} << 10;
 constexpr uint64_t kMiB = uint64_t{1} << 20;
 
@@ -27,6 +28,8 @@ constexpr OptionInfo kOptionInfo[kNumOptions] = {
     {"foreign_pointers", OptionUnit::kForeignPointers, 0, 2},
     {"report_signal", OptionUnit::kSignal, 0, 64},
     {"sample_interval", OptionUnit::kBytes, 0, kMaxBytes},
+    {"guard_sample_rate", OptionUnit::kNumber, 0, kMaxNumber},
+    {"guard_slots", OptionUnit::kNumber, 256, 16384},
     {"quarantine", OptionUnit::kBytes, 256 * kKiB, kMaxBytes},
     {"zero_on_free", OptionUnit::kBytes, 32, kMaxBytes},
     {"random_order", OptionUnit::kFlag, 1, 1},
@@ -50,7 +53,8 @@ std::atomic<uint64_t> g_options[kNumOptions] = {
     {kOptionInfo[10].initial}, {kOptionInfo[11].initial},
     {kOptionInfo[12].initial}, {kOptionInfo[13].initial},
     {kOptionInfo[14].initial}, {kOptionInfo[15].initial},
-    {kOptionInfo[16].initial},
+    {kOptionInfo[16].initial}, {kOptionInfo[17].initial},
+    {kOptionInfo[18].initial},
 };
 
 }  // namespace memalloc

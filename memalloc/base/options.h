@@ -31,13 +31,15 @@ enum class Option : uint8_t {
   kForeignPointers,   // ForeignPointers
   kReportSignal,      // a signal's number, 0: none
   kSampleInterval,    // bytes, 0: no samples
+  kGuardSampleRate,   // one allocation in so many, 0: none
+  kGuardSlots,
   // Without effect unless kIsHardened.
   kQuarantine,   // bytes
   kZeroOnFree,   // bytes
   kRandomOrder,  // 0 or 1
   kGuardPages,   // 0 or 1
 };
-constexpr size_t kNumOptions = 17;
+constexpr size_t kNumOptions = 19;
 // The first of those that are for the hardened build.
 constexpr size_t kFirstHardenedOption =
     static_cast<size_t>(Option::kQuarantine);
@@ -55,6 +57,7 @@ enum class OptionUnit : uint8_t {
   kHugePages,
   kForeignPointers,
   kSignal,
+  kNumber,
 };
 
 struct OptionInfo {

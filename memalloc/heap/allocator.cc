@@ -9,6 +9,7 @@
 #include "memalloc/base/mistakes.h"
 #include "memalloc/base/options.h"
 #include "memalloc/heap/central_heap.h"
+#include "memalloc/heap/guard_pool.h"
 #include "memalloc/heap/sampling.h"
 #include "memalloc/heap/sized_free.h"
 #include "memalloc/layout/free_list.h"
@@ -169,10 +170,24 @@ void* ResizeHuge(BlockHeader* block, void* pointer, size_t size) {
   return moved;
 }
 
+// Always to another place, so that uses of the old pointer are seen.
+MEMALLOC_COLD void* ReallocateGuarded(void* pointer, size_t size) {
+  const size_t old_size =
+      g_guard_pool.SizeOf(reinterpret_cast<uintptr_t>(pointer), "realloc",
+                          GuardMistakeKind::kUseAfterFree);
+  void* moved = size <= kMaxRequest ? Move(pointer, old_size, size) : nullptr;
+  if (moved != nullptr || size > old_size) return moved;
+  NoteRoomyCell(CellSize(SizeClassOf(old_size)));
+  return pointer;
+}
+
 // What Reallocate could not do by looking at a cell.
 MEMALLOC_SLOW void* ReallocateSlow(void* pointer, size_t size) {
   const auto address = reinterpret_cast<uintptr_t>(pointer);
   BlockHeader* block = BlockOfAllocation(address, "realloc");
+  if (block == nullptr && GuardPool::Has(address)) {
+    return ReallocateGuarded(pointer, size);
+  }
   if (block == nullptr || size > kMaxRequest) return nullptr;
   CheckIsInUse(block, pointer, "realloc");
   const size_t old_size = SizeOf(block);
@@ -206,9 +221,14 @@ MEMALLOC_SLOW void* ReallocateSlow(void* pointer, size_t size) {
 MEMALLOC_SLOW size_t UsableSizeSlow(const void* pointer) {
   if (pointer == nullptr) return 0;
   constexpr char kCall[] = "malloc_usable_size";
-  const BlockHeader* block =
-      BlockOfAllocation(reinterpret_cast<uintptr_t>(pointer), kCall);
-  if (block == nullptr) return 0;
+  const auto address = reinterpret_cast<uintptr_t>(pointer);
+  const BlockHeader* block = BlockOfAllocation(address, kCall);
+  if (block == nullptr) {
+    return GuardPool::Has(address)
+               ? g_guard_pool.SizeOf(address, kCall,
+                                     GuardMistakeKind::kUseAfterFree)
+               : 0;
+  }
   CheckIsInUse(block, pointer, kCall);
   return SizeOf(block);
 }
@@ -240,7 +260,10 @@ void FreeAnyPointer(void* pointer, const char* call) noexcept {
   if (pointer == nullptr) return;
   const auto address = reinterpret_cast<uintptr_t>(pointer);
   BlockHeader* block = BlockOfAllocation(address, call);
-  if (MEMALLOC_UNLIKELY(block == nullptr)) return;
+  if (MEMALLOC_UNLIKELY(block == nullptr)) {
+    if (GuardPool::Has(address)) g_guard_pool.Free(address, call);
+    return;
+  }
   if (MEMALLOC_LIKELY(block->status == BlockStatus::kSmall)) {
     FreeCell* cell = CellAt(address);
     if (IsFreeCell(block, cell)) DieOfDoubleFree(call, address);
@@ -305,7 +328,8 @@ size_t UsableSize(const void* pointer) {
 }
 
 bool Owns(const void* pointer) {
-  return g_central_heap.Owns(reinterpret_cast<uintptr_t>(pointer));
+  const auto address = reinterpret_cast<uintptr_t>(pointer);
+  return GuardPool::Has(address) || g_central_heap.Owns(address);
 }
 
 }  // namespace memalloc

@@ -5,17 +5,32 @@
 
 #include "memalloc/base/check.h"
 #include "memalloc/base/line_buffer.h"
+#include "memalloc/heap/guard_pool.h"
 #include "memalloc/layout/size_class.h"
 
 namespace memalloc {
 namespace {
 
+// Of a cell of so many bytes, or an allocation that would have one.
+bool MayBeOfCell(size_t bytes, size_t size) {
+  return size <= bytes &&
+         (size >= bytes / 2 || SizeClassOf(size) == SizeClassOf(bytes) ||
+          MayBeRoomy(CellSize(SizeClassOf(bytes))));
+}
+
 bool MayBeOfSize(const BlockHeader* block, size_t size) {
   const size_t bytes = SizeOf(block);
-  if (size > bytes) return false;
-  if (block->status != BlockStatus::kSmall) return true;
-  return size >= bytes / 2 || SizeClassOf(size) == block->size_class ||
-         MayBeRoomy(bytes);
+  return block->status == BlockStatus::kSmall ? MayBeOfCell(bytes, size)
+                                              : size <= bytes;
+}
+
+// Of a pointer into the guard pool.
+MEMALLOC_COLD void FreeGuardedOfSize(void* pointer, size_t size,
+                                     const char* call) {
+  const size_t bytes = g_guard_pool.SizeOf(reinterpret_cast<uintptr_t>(pointer),
+                                           call, GuardMistakeKind::kDoubleFree);
+  if (!MayBeOfCell(bytes, size)) DieOfSize(call, pointer, size, bytes);
+  Free(pointer);
 }
 
 }  // namespace
@@ -34,9 +49,12 @@ void DieOfSize(const char* call, const void* pointer, size_t size,
 
 void FreeOfOddSize(void* pointer, size_t size, const char* call) noexcept {
   if (pointer == nullptr) return;
-  const BlockHeader* block =
-      BlockOfAllocation(reinterpret_cast<uintptr_t>(pointer), call);
-  if (block == nullptr) return;
+  const auto address = reinterpret_cast<uintptr_t>(pointer);
+  const BlockHeader* block = BlockOfAllocation(address, call);
+  if (block == nullptr) {
+    if (GuardPool::Has(address)) FreeGuardedOfSize(pointer, size, call);
+    return;
+  }
   if (!MayBeOfSize(block, size)) DieOfSize(call, pointer, size, SizeOf(block));
   Free(pointer);
 }

@@ -225,6 +225,8 @@ void WakeAll(const std::atomic<uint32_t>& word) {
 
 int ProcessId() { return getpid(); }
 
+int ThreadId() { return static_cast<int>(syscall(SYS_gettid)); }
+
 const char* ProgramName() {
   return program_invocation_short_name != nullptr
              ? program_invocation_short_name

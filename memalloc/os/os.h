@@ -106,6 +106,7 @@ void WaitWhile(const std::atomic<uint32_t>& word, uint32_t value,
 void WakeAll(const std::atomic<uint32_t>& word);
 
 int ProcessId();
+int ThreadId();             // of the running thread
 const char* ProgramName();  // "" before libc knows it
 
 // Reads the file at `path` as a text of less than `size` bytes and puts a zero

@@ -13,6 +13,7 @@
 #include "memalloc/base/check.h"
 #include "memalloc/base/math.h"
 #include "memalloc/layout/constants.h"
+#include "memalloc/os/faults.h"
 #include "memalloc/os/os.h"
 #include "testing/unit/fake_os_state.h"
 
@@ -375,6 +376,13 @@ void WakeAll(const std::atomic<uint32_t>&) {
 }
 
 int ProcessId() { return 4711; }
+
+int ThreadId() { return 4712; }
+
+bool WatchFaults(void (*look)(const Fault&)) {
+  TheState().look_at_fault = look;
+  return true;
+}
 
 const char* ProgramName() { return "unit test"; }
 
