@@ -49,25 +49,26 @@ void FreeCellOfBlock(BlockHeader* block, FreeCell* cell) {
   g_central_heap.FreeBatchOf(block, batch);
 }
 
-// A cell out of the magazine; if a sample is to be taken in its place, that,
-// and the cell goes back.
-void* SampleOr(void* kept, SizeClass size_class) {
-  void* sample = CountCell(size_class);
+// A cell out of the magazine; if a sample or a guarded allocation is to be
+// taken in its place, that, and the cell goes back.
+void* SampleOr(void* kept, SizeClass size_class, size_t size) {
+  void* sample = CountCell(size_class, size);
   if (MEMALLOC_LIKELY(sample == nullptr)) return kept;
   FreeCell* cell = static_cast<FreeCell*>(kept);
   FreeCellOfBlock(BlockOf(AddressOf(cell)), cell);
   return sample;
 }
 
-void* AllocateSmall(SizeClass size_class) {
+void* AllocateSmall(size_t size) {
   ThreadHeap* heap = t_heap;
+  const SizeClass size_class = SizeClassOf(size);
   if (Magazines::Has(size_class)) {
     void* kept = heap->AllocateKept(size_class);
-    if (kept != nullptr) return SampleOr(kept, size_class);
+    if (kept != nullptr) return SampleOr(kept, size_class, size);
   }
   void* cell = heap->TryAllocate(size_class);
   if (MEMALLOC_LIKELY(cell != nullptr)) return cell;
-  return ThreadHeap::AllocateSlow(heap, size_class);
+  return ThreadHeap::AllocateSlow(heap, size_class, size);
 }
 
 // Whether a request gets a mapping of its own. Large blocks end at
@@ -246,7 +247,7 @@ void FreeLarge(BlockHeader* block) {
 }  // namespace
 
 void* AllocateAnySize(size_t size) {
-  if (size <= kMaxSmallSize) return AllocateSmall(SizeClassOf(size));
+  if (size <= kMaxSmallSize) return AllocateSmall(size);
   return AllocateWhole(size, kGranuleSize, /*zero=*/false);
 }
 

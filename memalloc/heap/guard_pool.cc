@@ -20,6 +20,10 @@ namespace {
 // beyond the end most often is the zero behind a text.
 constexpr unsigned char kPattern = 0x9d;
 
+void FillWithPattern(uintptr_t start, uintptr_t end) {
+  memset(reinterpret_cast<void*>(start), kPattern, end - start);
+}
+
 // The first byte of [start, end) that is another one; 0 if there is none.
 uintptr_t FindOther(uintptr_t start, uintptr_t end) {
   for (uintptr_t byte = start; byte < end; ++byte) {
@@ -128,10 +132,16 @@ void* GuardPool::Allocate(size_t size) {
   slot->size = static_cast<uint32_t>(size);
   slot->allocated = stack;
   slot->state = GuardState::kLive;
-  memset(reinterpret_cast<void*>(page), kPattern, slot->start - page);
-  memset(reinterpret_cast<void*>(slot->End()), kPattern,
-         page + page_size_ - slot->End());
+  FillWithPattern(page, slot->start);
+  FillWithPattern(slot->End(), page + page_size_);
   return reinterpret_cast<void*>(slot->start);
+}
+
+void GuardPool::Shrink(uintptr_t address, size_t size) {
+  const LockHolder holder(lock_);
+  GuardSlot* slot = SlotAt(address);
+  FillWithPattern(slot->start + size, slot->End());
+  slot->size = static_cast<uint32_t>(size);
 }
 
 void GuardPool::Free(uintptr_t address, const char* call) {

@@ -56,6 +56,10 @@ class GuardPool {
   // is short.
   void* Allocate(size_t size) MEMALLOC_EXCLUDES(lock_);
 
+  // Makes the allocation at `address`, which nobody knows yet, as small as
+  // that.
+  void Shrink(uintptr_t address, size_t size) MEMALLOC_EXCLUDES(lock_);
+
   // Of any address that the pool has. If no live allocation begins there, that
   // is told as a mistake of `call`, and ends the process; SizeOf says which
   // mistake it is `if_freed`.

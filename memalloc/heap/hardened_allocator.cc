@@ -10,6 +10,7 @@
 #include "memalloc/hardened/canary.h"
 #include "memalloc/hardened/quarantine.h"
 #include "memalloc/hardened/wipe.h"
+#include "memalloc/heap/guard_pool.h"
 #include "memalloc/heap/guarded_block.h"
 #include "memalloc/heap/sized_free.h"
 #include "memalloc/os/os.h"
@@ -173,6 +174,10 @@ void* HandOutAny(void* pointer, size_t size) {
   if (block != nullptr) {
     return HandOutUnusual(RoomOfCell(block, start), block->link_key, size);
   }
+  if (GuardPool::Has(start)) {
+    g_guard_pool.Shrink(start, size);
+    return pointer;
+  }
   return GuardedBlock(WholeBlockAt(start), start).HandOut(size);
 }
 
@@ -317,6 +322,12 @@ void* TryReallocate(void* pointer, size_t size, size_t* old_size) {
     return MoveTo(pointer, *old_size, size,
                   size > *old_size ? Max(size, grown) : size);
   }
+  if (GuardPool::Has(start)) {
+    *old_size =
+        g_guard_pool.SizeOf(start, "realloc", GuardMistakeKind::kUseAfterFree);
+    return size > kMaxRequest ? nullptr
+                              : MoveTo(pointer, *old_size, size, size);
+  }
   BlockHeader* whole = WholeBlockAt(start);
   if (whole == nullptr) return memalloc::Reallocate(pointer, size);
   const GuardedBlock block(whole, start);
@@ -362,6 +373,9 @@ size_t UsableSize(const void* pointer) {
 }
 
 void FreeSized(void* pointer, size_t size, const char* call) noexcept {
+  if (GuardPool::Has(reinterpret_cast<uintptr_t>(pointer))) {
+    return memalloc::FreeSized(pointer, size, call);
+  }
   size_t asked;
   if (FindSize(reinterpret_cast<uintptr_t>(pointer), call, &asked) &&
       asked != size) {

@@ -12,6 +12,7 @@
 #include "memalloc/hardened/carve_order.h"
 #include "memalloc/hardened/quarantine.h"
 #include "memalloc/heap/central_heap.h"
+#include "memalloc/heap/guard_pool.h"
 #include "memalloc/heap/sampling.h"
 #include "memalloc/heap/sparse_block.h"
 #include "memalloc/heap/thread_heap.h"
@@ -38,11 +39,12 @@ constexpr size_t kCarveUnit = 4096;
 
 }  // namespace
 
-void* ThreadHeap::AllocateSlow(ThreadHeap* heap, SizeClass size_class) {
+void* ThreadHeap::AllocateSlow(ThreadHeap* heap, SizeClass size_class,
+                               size_t size) {
   if (IsStandIn(heap)) {
     heap = AttachThread();
     if (heap == nullptr) {
-      void* sample = CountCell(size_class);
+      void* sample = CountCell(size_class, size);
       return sample != nullptr ? sample
                                : g_central_heap.AllocateCell(size_class);
     }
@@ -59,6 +61,9 @@ void* ThreadHeap::AllocateSlow(ThreadHeap* heap, SizeClass size_class) {
     if (MEMALLOC_UNLIKELY(heap->due_samples_.Has(size_class))) {
       void* sample = heap->AllocateDueSample(size_class);
       if (sample != nullptr) return sample;
+    }
+    if (MEMALLOC_UNLIKELY(heap->due_guards_.Has(size_class))) {
+      return AllocateDueGuard(heap, size_class, size);
     }
     // The last one. If others of the block were freed meanwhile, the next
     // malloc finds them at once.
@@ -127,7 +132,9 @@ bool ThreadHeap::TakeFreeList(BlockHeader* block) {
   bins_[block->size_class] = CellAt(block->free_list);
   block->free_list = 0;
   ExpectToBeEmpty(block);
-  if (MEMALLOC_UNLIKELY(SamplingIsOn())) CutBin(block, cells);
+  if (MEMALLOC_UNLIKELY(SamplingIsOn() || GuardingIsOn())) {
+    CutBin(block, cells);
+  }
   return true;
 }
 
@@ -152,7 +159,9 @@ bool ThreadHeap::Carve(BlockHeader* block) {
   block->carved += static_cast<uint16_t>(cells);
   bins_[block->size_class] = CellAt(first);
   ExpectToBeEmpty(block);
-  if (MEMALLOC_UNLIKELY(SamplingIsOn())) CutBin(block, cells);
+  if (MEMALLOC_UNLIKELY(SamplingIsOn() || GuardingIsOn())) {
+    CutBin(block, cells);
+  }
   return true;
 }
 
@@ -165,14 +174,29 @@ void ThreadHeap::ExpectToBeEmpty(BlockHeader* current) {
       matters ? current->carved : kNoCountdown;
 }
 
-// Counts the cells that the bin was filled with. If one of them is to be a
-// sample, it is made the last one, and the rest goes back to the block.
+// Counts so many cells of the class. The number of the first that is to be a
+// sample, or guarded, which is noted as due; those behind it are not counted. 0
+// if there is none.
+size_t ThreadHeap::CountUpToDue(SizeClass size_class, size_t cells) {
+  const size_t cell_size = CellSize(size_class);
+  const size_t guarded = t_guard_point.Left(cell_size);
+  size_t first = t_sampling_point.Count(Min(cells, guarded), cell_size);
+  if (first != 0) {
+    due_samples_.Set(size_class);
+  } else if (guarded <= cells) {
+    first = guarded;
+  }
+  t_guard_point.Pass(cell_size, first != 0 ? first : cells);
+  if (first == guarded) due_guards_.Set(size_class);
+  return first;
+}
+
+// If one of the cells that the bin was filled with is to be a sample, or
+// guarded, it is made the last one, and the rest goes back to the block.
 void ThreadHeap::CutBin(BlockHeader* block, size_t cells) {
   const SizeClass size_class = block->size_class;
-  const size_t kept = t_sampling_point.Count(cells, block->cell_size);
-  if (kept == 0) return;
-  due_samples_.Set(size_class);
-  if (kept == cells) return;
+  const size_t kept = CountUpToDue(size_class, cells);
+  if (kept == 0 || kept == cells) return;
   FreeCell* last = bins_[size_class];
   uintptr_t next = last->Next(block->link_key);
   for (size_t i = 1; i < kept; ++i) {
@@ -192,12 +216,21 @@ void ThreadHeap::CutBin(BlockHeader* block, size_t cells) {
 void* ThreadHeap::AllocateDueSample(SizeClass size_class) {
   due_samples_.Clear(size_class);
   // First: a hook may allocate.
-  if (t_sampling_point.Count(1, CellSize(size_class)) != 0) {
-    due_samples_.Set(size_class);
-  }
+  CountUpToDue(size_class, 1);
   void* sample = TakeSampledCell(size_class);
   if (sample == nullptr) due_samples_.Clear(size_class);
   return sample;
+}
+
+// The same of a request to be guarded. If that cannot be, it is served as any
+// other.
+void* ThreadHeap::AllocateDueGuard(ThreadHeap* heap, SizeClass size_class,
+                                   size_t size) {
+  heap->due_guards_.Clear(size_class);
+  void* guarded = g_guard_pool.Allocate(size);
+  if (guarded == nullptr) return AllocateSlow(heap, size_class, size);
+  heap->CountUpToDue(size_class, 1);
+  return guarded;
 }
 
 // Puts the bin's cells back into the class's current block.
@@ -205,6 +238,7 @@ void ThreadHeap::EmptyBin(BlockHeader* current) {
   FreeCell*& bin = bins_[current->size_class];
   if (bin == &kNoCell) return;
   due_samples_.Clear(current->size_class);
+  due_guards_.Clear(current->size_class);
   uint32_t cells = 1;
   FreeCell* last = bin;
   while (uintptr_t next = last->Next(current->link_key)) {

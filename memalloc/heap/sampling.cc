@@ -8,6 +8,7 @@
 #include "memalloc/base/math.h"
 #include "memalloc/heap/block_cells.h"
 #include "memalloc/heap/central_heap.h"
+#include "memalloc/heap/guard_pool.h"
 #include "memalloc/heap/lookup.h"
 #include "memalloc/os/os.h"
 
@@ -113,6 +114,16 @@ void* TakeSampledCell(SizeClass size_class) {
   FreeCell* cell = g_sampled_cells.Allocate(size_class);
   if (cell != nullptr) TellTaken(AddressOf(cell), CellSize(size_class));
   return cell;
+}
+
+void* CountCellSlow(SizeClass size_class, size_t size) {
+  const size_t cell_size = CellSize(size_class);
+  const bool is_sample = t_sampling_point.Count(1, cell_size) != 0;
+  const bool is_guarded = t_guard_point.Left(cell_size) == 1;
+  t_guard_point.Pass(cell_size, 1);
+  void* result = is_sample ? TakeSampledCell(size_class) : nullptr;
+  if (result != nullptr || !is_guarded) return result;
+  return g_guard_pool.Allocate(size);
 }
 
 void CountWhole(uintptr_t start, BlockHeader* block, size_t bytes) {

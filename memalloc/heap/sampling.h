@@ -36,6 +36,7 @@
 #include "memalloc/base/lock.h"
 #include "memalloc/base/options.h"
 #include "memalloc/heap/block_list.h"
+#include "memalloc/heap/guard_point.h"
 #include "memalloc/layout/block_header.h"
 #include "memalloc/layout/free_cell.h"
 #include "memalloc/layout/size_class.h"
@@ -106,13 +107,12 @@ extern MEMALLOC_HIDDEN MEMALLOC_TLS SamplingPoint t_sampling_point;
 // served as any other.
 MEMALLOC_SLOW void* TakeSampledCell(SizeClass size_class);
 
-// Counts a request of the class: the sample if it is one.
-inline void* CountCell(SizeClass size_class) {
-  if (MEMALLOC_LIKELY(!SamplingIsOn() ||
-                      t_sampling_point.Count(1, CellSize(size_class)) == 0)) {
-    return nullptr;
-  }
-  return TakeSampledCell(size_class);
+// Counts a request for `size` bytes of the class: the sample, or the guarded
+// allocation, if it is one.
+MEMALLOC_SLOW void* CountCellSlow(SizeClass size_class, size_t size);
+inline void* CountCell(SizeClass size_class, size_t size) {
+  if (MEMALLOC_LIKELY(!SamplingIsOn() && !GuardingIsOn())) return nullptr;
+  return CountCellSlow(size_class, size);
 }
 
 // Counts a large or huge block that was allocated, or has grown by the last
