@@ -232,7 +232,7 @@ void GuardPool::OnFault(const os::Fault& fault) {
   // Once: the thread may come here again, and others may.
   if (pool.is_closed_.exchange(true, std::memory_order_relaxed)) return;
   CallStack stack;
-  CaptureCallStack(&stack);
+  CaptureCallStack(&stack, fault.pc);
   // Who is about to change a slot finishes first.
   if (pool.lock_.AcquireUnlessHeld()) pool.lock_.Release();
   GuardMistake mistake = pool.Explain(fault.address);

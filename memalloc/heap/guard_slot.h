@@ -21,9 +21,15 @@ struct CallStack {
   uintptr_t frames[kMaxFrames];
 };
 
-// Fills in the running thread's stack, without the allocator's own frames. Must
-// not be called with a lock held. Defined by the observe layer.
-void CaptureCallStack(CallStack* stack);
+// Fills in the running thread's stack: from the call of malloc or its like
+// outwards or, in the handler of a fault, from the instruction `pc`. Must not
+// be called with a lock held. Defined by the observe layer.
+void CaptureCallStack(CallStack* stack, uintptr_t pc = 0);
+
+// Around a fork, before any lock is acquired and in both processes after it.
+// Until then stacks are empty.
+void PrepareForkOfStacks();
+void AfterForkOfStacks(bool in_child);
 
 enum class GuardState : uint8_t { kNew, kLive, kFreed };
 

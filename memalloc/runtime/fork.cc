@@ -48,6 +48,7 @@ bool g_has_threads;
 // waiting for ours (fflush of a stream in memory). So it comes first here.
 void Prepare() {
   if (&_IO_list_lock != nullptr) _IO_list_lock();
+  PrepareForkOfStacks();
   PrepareForkOfBackgroundThread();
   PrepareForkOfPaths();
   g_guard_pool.PrepareFork();
@@ -60,6 +61,7 @@ void InParent() {
   g_guard_pool.AfterForkInParent();
   AfterForkOfPaths(/*in_child=*/false);
   AfterForkOfBackgroundThread(/*in_child=*/false);
+  AfterForkOfStacks(/*in_child=*/false);
   if (&_IO_list_unlock != nullptr) _IO_list_unlock();
 }
 
@@ -71,6 +73,7 @@ void InChild() {
   g_guard_pool.AfterForkInChild();
   AfterForkOfPaths(/*in_child=*/true);
   AfterForkOfBackgroundThread(/*in_child=*/true);
+  AfterForkOfStacks(/*in_child=*/true);
   // Inside of a handler of an outer fork, which is still to come.
   if (HoldsAllForFork() && &_IO_list_lock != nullptr) _IO_list_lock();
 }
