@@ -18,7 +18,7 @@ const char* memalloc_version() { return "0.1.0"; }
 
 int memalloc_owns(const void* pointer) { return memalloc::Owns(pointer); }
 
-int memalloc_check_heap() {
+MEMALLOC_ENTRY int memalloc_check_heap() {
   if constexpr (memalloc::kIsHardened) memalloc::hardened::CheckQuarantine();
   memalloc::g_central_heap.Check(memalloc::t_heap);
   memalloc::g_guard_pool.Check();

@@ -219,7 +219,7 @@ MEMALLOC_SLOW void* ReallocateSlow(void* pointer, size_t size) {
 }
 
 // What UsableSize could not do by looking at a cell.
-MEMALLOC_SLOW size_t UsableSizeSlow(const void* pointer) {
+MEMALLOC_ENTRY MEMALLOC_SLOW size_t UsableSizeSlow(const void* pointer) {
   if (pointer == nullptr) return 0;
   constexpr char kCall[] = "malloc_usable_size";
   const auto address = reinterpret_cast<uintptr_t>(pointer);
@@ -251,13 +251,13 @@ void* AllocateAnySize(size_t size) {
   return AllocateWhole(size, kGranuleSize, /*zero=*/false);
 }
 
-void FreeOther(void* pointer, BlockHeader* header) noexcept {
+MEMALLOC_ENTRY void FreeOther(void* pointer, BlockHeader* header) noexcept {
   const auto address = reinterpret_cast<uintptr_t>(pointer);
   if (MEMALLOC_LIKELY(t_heap->TryCollect(header, address))) return;
   FreeAnyPointer(pointer, "free");
 }
 
-void FreeAnyPointer(void* pointer, const char* call) noexcept {
+MEMALLOC_ENTRY void FreeAnyPointer(void* pointer, const char* call) noexcept {
   if (pointer == nullptr) return;
   const auto address = reinterpret_cast<uintptr_t>(pointer);
   BlockHeader* block = BlockOfAllocation(address, call);

@@ -48,7 +48,7 @@ size_t DistanceOf(const GuardSlot* slot, uintptr_t address) {
 }
 
 // Of a mistake that is noticed where the thread is.
-[[noreturn]] void Die(GuardMistake mistake) {
+[[noreturn]] MEMALLOC_COLD void Die(GuardMistake mistake) {
   CallStack stack;
   CaptureCallStack(&stack);
   mistake.at = &stack;
@@ -144,7 +144,7 @@ void GuardPool::Shrink(uintptr_t address, size_t size) {
   slot->size = static_cast<uint32_t>(size);
 }
 
-void GuardPool::Free(uintptr_t address, const char* call) {
+MEMALLOC_ENTRY void GuardPool::Free(uintptr_t address, const char* call) {
   CallStack stack;
   CaptureCallStack(&stack);
   GuardMistake mistake;
@@ -177,8 +177,8 @@ void GuardPool::Retire(GuardSlot* slot) {
   ++freed_count_;
 }
 
-size_t GuardPool::SizeOf(uintptr_t address, const char* call,
-                         GuardMistakeKind if_freed) {
+MEMALLOC_ENTRY size_t GuardPool::SizeOf(uintptr_t address, const char* call,
+                                        GuardMistakeKind if_freed) {
   GuardMistake mistake;
   {
     const LockHolder holder(lock_);

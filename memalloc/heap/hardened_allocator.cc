@@ -222,7 +222,7 @@ void* HandOutUnusual(Room room, uintptr_t key, size_t size) {
 void* AllocateAnySize(size_t size) { return AllocateSlow(size, size); }
 
 // Any pointer.
-MEMALLOC_SLOW void FreeSlow(void* pointer) noexcept {
+MEMALLOC_ENTRY MEMALLOC_SLOW void FreeSlow(void* pointer) noexcept {
   const auto address = reinterpret_cast<uintptr_t>(pointer);
   if (const BlockHeader* block = BlockOfCell(address)) {
     return FreeCellAt(block, address, address - BlockStart(block));
@@ -233,7 +233,7 @@ MEMALLOC_SLOW void FreeSlow(void* pointer) noexcept {
   FreeAnyPointer(pointer, "free");
 }
 
-void Free(void* pointer) noexcept {
+MEMALLOC_ENTRY void Free(void* pointer) noexcept {
   const auto address = reinterpret_cast<uintptr_t>(pointer);
   const size_t slot = AddressMap::SlotOf(address);
   if (MEMALLOC_LIKELY(g_address_map.Get(slot) == SlotKind::kArena)) {
@@ -364,7 +364,7 @@ bool FindSize(uintptr_t start, const char* call, size_t* size) {
 
 }  // namespace
 
-size_t UsableSize(const void* pointer) {
+MEMALLOC_ENTRY size_t UsableSize(const void* pointer) {
   size_t size;
   return FindSize(reinterpret_cast<uintptr_t>(pointer), "malloc_usable_size",
                   &size)
@@ -372,7 +372,8 @@ size_t UsableSize(const void* pointer) {
              : memalloc::UsableSize(pointer);
 }
 
-void FreeSized(void* pointer, size_t size, const char* call) noexcept {
+MEMALLOC_ENTRY void FreeSized(void* pointer, size_t size,
+                              const char* call) noexcept {
   if (GuardPool::Has(reinterpret_cast<uintptr_t>(pointer))) {
     return memalloc::FreeSized(pointer, size, call);
   }
@@ -384,13 +385,14 @@ void FreeSized(void* pointer, size_t size, const char* call) noexcept {
   hardened::Free(pointer);
 }
 
-void FreeAligned(void* pointer, size_t alignment, const char* call) noexcept {
+MEMALLOC_ENTRY void FreeAligned(void* pointer, size_t alignment,
+                                const char* call) noexcept {
   CheckAlignment(pointer, alignment, call);
   hardened::Free(pointer);
 }
 
-void FreeAlignedSized(void* pointer, size_t alignment, size_t size,
-                      const char* call) noexcept {
+MEMALLOC_ENTRY void FreeAlignedSized(void* pointer, size_t alignment,
+                                     size_t size, const char* call) noexcept {
   CheckAlignment(pointer, alignment, call);
   FreeSized(pointer, size, call);
 }

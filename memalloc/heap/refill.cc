@@ -49,22 +49,24 @@ void* ThreadHeap::AllocateSlow(ThreadHeap* heap, SizeClass size_class,
                                : g_central_heap.AllocateCell(size_class);
     }
   }
-  FreeCell* cell = heap->bins_[size_class];
   bool is_refilled = false;
-  if (cell == &kNoCell) {
-    if (!heap->Refill(size_class)) return nullptr;
+  FreeCell* cell;
+  uintptr_t next;
+  do {
     cell = heap->bins_[size_class];
-    is_refilled = true;
-  }
-  const uintptr_t next = cell->Next(heap->keys_[size_class]);
+    if (cell == &kNoCell) {
+      if (!heap->Refill(size_class)) return nullptr;
+      cell = heap->bins_[size_class];
+      is_refilled = true;
+    }
+    next = cell->Next(heap->keys_[size_class]);
+    if (MEMALLOC_UNLIKELY(next == 0 && heap->IsDue(size_class))) {
+      void* due = heap->AllocateDue(size_class, size);
+      if (due != nullptr) return due;
+    }
+    // Unless somebody who looked at what was due allocated as well.
+  } while (MEMALLOC_UNLIKELY(cell != heap->bins_[size_class]));
   if (next == 0) {
-    if (MEMALLOC_UNLIKELY(heap->due_samples_.Has(size_class))) {
-      void* sample = heap->AllocateDueSample(size_class);
-      if (sample != nullptr) return sample;
-    }
-    if (MEMALLOC_UNLIKELY(heap->due_guards_.Has(size_class))) {
-      return AllocateDueGuard(heap, size_class, size);
-    }
     // The last one. If others of the block were freed meanwhile, the next
     // malloc finds them at once.
     heap->bins_[size_class] = const_cast<FreeCell*>(&kNoCell);
@@ -213,23 +215,19 @@ void ThreadHeap::CutBin(BlockHeader* block, size_t cells) {
 // For the request for which the bin's last cell would be handed out; null if
 // that is to be done all the same. Otherwise it stays for the next request, and
 // is counted for that.
-void* ThreadHeap::AllocateDueSample(SizeClass size_class) {
-  due_samples_.Clear(size_class);
-  // First: a hook may allocate.
-  CountUpToDue(size_class, 1);
-  void* sample = TakeSampledCell(size_class);
-  if (sample == nullptr) due_samples_.Clear(size_class);
-  return sample;
-}
-
-// The same of a request to be guarded. If that cannot be, it is served as any
-// other.
-void* ThreadHeap::AllocateDueGuard(ThreadHeap* heap, SizeClass size_class,
-                                   size_t size) {
-  heap->due_guards_.Clear(size_class);
+void* ThreadHeap::AllocateDue(SizeClass size_class, size_t size) {
+  if (due_samples_.Has(size_class)) {
+    due_samples_.Clear(size_class);
+    // First: a hook may allocate.
+    CountUpToDue(size_class, 1);
+    void* sample = TakeSampledCell(size_class);
+    if (sample != nullptr) return sample;
+    due_samples_.Clear(size_class);
+  }
+  if (!due_guards_.Has(size_class)) return nullptr;
+  due_guards_.Clear(size_class);
   void* guarded = g_guard_pool.Allocate(size);
-  if (guarded == nullptr) return AllocateSlow(heap, size_class, size);
-  heap->CountUpToDue(size_class, 1);
+  if (guarded != nullptr) CountUpToDue(size_class, 1);
   return guarded;
 }
 

@@ -25,8 +25,8 @@ bool MayBeOfSize(const BlockHeader* block, size_t size) {
 }
 
 // Of a pointer into the guard pool.
-MEMALLOC_COLD void FreeGuardedOfSize(void* pointer, size_t size,
-                                     const char* call) {
+MEMALLOC_ENTRY MEMALLOC_COLD void FreeGuardedOfSize(void* pointer, size_t size,
+                                                    const char* call) {
   const size_t bytes = g_guard_pool.SizeOf(reinterpret_cast<uintptr_t>(pointer),
                                            call, GuardMistakeKind::kDoubleFree);
   if (!MayBeOfCell(bytes, size)) DieOfSize(call, pointer, size, bytes);
@@ -47,7 +47,8 @@ void DieOfSize(const char* call, const void* pointer, size_t size,
   Die(line.EndLine());
 }
 
-void FreeOfOddSize(void* pointer, size_t size, const char* call) noexcept {
+MEMALLOC_ENTRY void FreeOfOddSize(void* pointer, size_t size,
+                                  const char* call) noexcept {
   if (pointer == nullptr) return;
   const auto address = reinterpret_cast<uintptr_t>(pointer);
   const BlockHeader* block = BlockOfAllocation(address, call);

@@ -212,10 +212,10 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   void EmptyBin(BlockHeader* current);
   size_t CountUpToDue(SizeClass size_class, size_t cells);
   void CutBin(BlockHeader* block, size_t cells);
-  MEMALLOC_SLOW void* AllocateDueSample(SizeClass size_class);
-  MEMALLOC_SLOW static void* AllocateDueGuard(ThreadHeap* heap,
-                                              SizeClass size_class,
-                                              size_t size);
+  bool IsDue(SizeClass size_class) const {
+    return due_samples_.Has(size_class) || due_guards_.Has(size_class);
+  }
+  MEMALLOC_SLOW void* AllocateDue(SizeClass size_class, size_t size);
 
   // The clock is looked at whenever a bin gets another block, and at each of
   // so many other refills.

@@ -8,6 +8,10 @@
 #include "memalloc/heap/guard_slot.h"
 #include "memalloc/os/os.h"
 
+// Where the functions marked with MEMALLOC_ENTRY lie.
+extern "C" MEMALLOC_HIDDEN const char __start_memalloc_entry;
+extern "C" MEMALLOC_HIDDEN const char __stop_memalloc_entry;
+
 namespace memalloc {
 namespace {
 
@@ -39,12 +43,21 @@ bool EnterUnwinder() {
   return false;
 }
 
+bool IsEntry(uintptr_t address) {
+  return address >= reinterpret_cast<uintptr_t>(&__start_memalloc_entry) &&
+         address < reinterpret_cast<uintptr_t>(&__stop_memalloc_entry);
+}
+
 _Unwind_Reason_Code AddFrame(_Unwind_Context* context, void* argument) {
   const auto* walk = static_cast<const Walk*>(argument);
   CallStack* stack = walk->stack;
   const uintptr_t address = _Unwind_GetIP(context);
   if (address == 0) return _URC_END_OF_STACK;
   if (address == walk->pc) stack->depth = 0;  // so far it was the handler
+  if (IsEntry(address) && address != walk->pc) {
+    stack->depth = 0;  // so far it was the allocator
+    return _URC_NO_REASON;
+  }
   if (stack->depth == CallStack::kMaxFrames) return _URC_END_OF_STACK;
   stack->frames[stack->depth++] = address;
   return _URC_NO_REASON;
@@ -61,6 +74,9 @@ void CaptureCallStack(CallStack* stack, uintptr_t pc) {
   Walk walk = {stack, pc};
   _Unwind_Backtrace(&AddFrame, &walk);
   LeaveUnwinder();
+  // A return address may be another line's, or another function's: the call
+  // stands before it.
+  for (uint32_t i = pc == 0 ? 0 : 1; i < stack->depth; ++i) --stack->frames[i];
 }
 
 void PrepareForkOfStacks() {

@@ -25,6 +25,7 @@ class CommandLineTest : public ::testing::Test {
  protected:
   CommandLineTest() {
     absl::SetFlag(&FLAGS_hardened, false);
+    absl::SetFlag(&FLAGS_guard, 0);
     absl::SetFlag(&FLAGS_stats, false);
   }
 
@@ -76,6 +77,11 @@ TEST_F(CommandLineTest, FlagsTogether) {
   EXPECT_TRUE(absl::GetFlag(FLAGS_stats));
 }
 
+TEST_F(CommandLineTest, FlagWithANumber) {
+  EXPECT_THAT(Program({"run", "--guard=100", "ls"}), ElementsAre("ls"));
+  EXPECT_EQ(absl::GetFlag(FLAGS_guard), 100U);
+}
+
 TEST_F(CommandLineTest, FlagsAfterTheProgramAreTheProgramsOwn) {
   EXPECT_THAT(Program({"run", "ls", "--stats", "--help", "--", "-x"}),
               ElementsAre("ls", "--stats", "--help", "--", "-x"));
@@ -108,8 +114,8 @@ TEST_F(CommandLineTest, EmptyAndSingleDashNamesArePrograms) {
 
 TEST_F(CommandLineTest, NoProgram) {
   const std::string text =
-      "no program given; usage: memalloc_run [--hardened] [--stats] [--] "
-      "PROGRAM [ARGS...]";
+      "no program given; usage: memalloc_run [--hardened] [--guard=N] "
+      "[--stats] [--] PROGRAM [ARGS...]";
   EXPECT_EQ(Error({"run"}), text);
   EXPECT_EQ(Error({"run", "--stats"}), text);
   EXPECT_EQ(Error({"run", "--"}), text);
@@ -119,12 +125,11 @@ TEST_F(CommandLineTest, NoProgram) {
 TEST_F(CommandLineTest, UnknownFlags) {
   for (const std::string& flag :
        std::vector<std::string>{"--statistics", "-x", "--nohelp", "---stats",
-                                "--nostats=false", "--=1"}) {
+                                "--nostats=false", "--noguard", "--=1"}) {
     EXPECT_EQ(Error({"run", flag, "ls"}),
               "unknown flag " + flag +
-                  "; memalloc_run knows --hardened, --stats and --help, the "
-                  "program's own "
-                  "flags follow PROGRAM");
+                  "; memalloc_run knows --hardened, --guard=N, --stats and "
+                  "--help, the program's own flags follow PROGRAM");
   }
 }
 
@@ -133,6 +138,10 @@ TEST_F(CommandLineTest, BadValue) {
             "bad value in --stats=maybe; write --stats or --nostats");
   EXPECT_EQ(Error({"run", "--hardened=x", "ls"}),
             "bad value in --hardened=x; write --hardened or --nohardened");
+  for (const std::string flag : {"--guard", "--guard=", "--guard=-1"}) {
+    EXPECT_EQ(Error({"run", flag, "ls"}),
+              "bad value in " + flag + "; write --guard=N");
+  }
 }
 
 TEST_F(CommandLineTest, HelpNeedsNoProgram) {
@@ -146,8 +155,8 @@ TEST_F(CommandLineTest, HelpNeedsNoProgram) {
 TEST_F(CommandLineTest, HelpNamesEveryFlagAndStatus) {
   const std::string help = HelpText();
   for (const char* part :
-       {"usage: memalloc_run [--hardened] [--stats] [--] PROGRAM", "--help",
-        "125", "126", "127", "LD_PRELOAD"}) {
+       {"usage: memalloc_run [--hardened] [--guard=N] [--stats] [--] PROGRAM",
+        "--help", "125", "126", "127", "LD_PRELOAD"}) {
     EXPECT_THAT(help, HasSubstr(part));
   }
   size_t longest = 0;

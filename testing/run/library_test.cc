@@ -71,6 +71,13 @@ TEST_F(LibraryTest, Hardened) {
             scratch_ / "tree/memalloc/memalloc_hardened.so" + "\n");
 }
 
+TEST_F(LibraryTest, Guard) {
+  const Result result = RunProgram({runner_, "--guard=50", ProbePath(), "env",
+                                    "MEMALLOC_GUARD_SAMPLE_RATE"});
+  EXPECT_EQ(result.errors, "");
+  EXPECT_EQ(result.output, "50\n");
+}
+
 TEST_F(LibraryTest, HardenedIsMissing) {
   ASSERT_EQ(unlink((scratch_ / "tree/memalloc/memalloc_hardened.so").c_str()),
             0);
@@ -128,12 +135,13 @@ TEST_F(LibraryTest, Usage) {
   EXPECT_EQ(result.ExitStatus(), 125);
   EXPECT_EQ(result.errors,
             "memalloc_run: no program given; usage: memalloc_run "
-            "[--hardened] [--stats] [--] PROGRAM [ARGS...]\n");
+            "[--hardened] [--guard=N] [--stats] [--] PROGRAM [ARGS...]\n");
   result = RunProgram({runner_, "--stat", "ls"});
   EXPECT_EQ(result.ExitStatus(), 125);
   EXPECT_EQ(result.errors,
             "memalloc_run: unknown flag --stat; memalloc_run knows --hardened, "
-            "--stats and --help, the program's own flags follow PROGRAM\n");
+            "--guard=N, --stats and --help, the program's own flags follow "
+            "PROGRAM\n");
   result = RunProgram({runner_, "--help"});
   EXPECT_EQ(result.ExitStatus(), 0);
   EXPECT_EQ(result.errors, "");

@@ -1,8 +1,8 @@
 // Implementation of command_line.h: the flags, their parsing and the help.
 //
 // The accepted spellings are absl's: one or two dashes, `--flag=value`, and
-// `--noflag` for a boolean. All flags are boolean, so none takes its value
-// from the next argument, and the first argument without a dash is PROGRAM.
+// `--noflag` for a boolean. No flag takes its value from the next argument, so
+// the first argument without a dash is PROGRAM.
 
 #include "tools/run/command_line.h"
 
@@ -17,6 +17,8 @@
 
 ABSL_FLAG(bool, hardened, false,
           "use the allocator with more checks (docs/hardened.md)");
+ABSL_FLAG(uint32_t, guard, 0,
+          "put one allocation in N between guards (docs/observability.md)");
 ABSL_FLAG(bool, stats, false,
           "when the program has ended, print on stderr what it used");
 
@@ -24,7 +26,8 @@ namespace memalloc::run {
 namespace {
 
 constexpr char kUsage[] =
-    "usage: memalloc_run [--hardened] [--stats] [--] PROGRAM [ARGS...]";
+    "usage: memalloc_run [--hardened] [--guard=N] [--stats] [--] PROGRAM "
+    "[ARGS...]";
 
 // Sets the flag that `argument` names.
 absl::Status SetFlag(absl::string_view argument) {
@@ -42,17 +45,23 @@ absl::Status SetFlag(absl::string_view argument) {
       absl::ConsumePrefix(&name, "no")) {
     flag = absl::FindCommandLineFlag(name);
     value = "false";
+    if (flag != nullptr && !flag->IsOfType<bool>()) flag = nullptr;
   }
   if (flag == nullptr) {
-    return OwnFailure(absl::StrCat("unknown flag ", argument,
-                                   "; memalloc_run knows --hardened, --stats "
-                                   "and --help, the program's own flags follow "
-                                   "PROGRAM"));
+    return OwnFailure(
+        absl::StrCat("unknown flag ", argument,
+                     "; memalloc_run knows --hardened, --guard=N, "
+                     "--stats and --help, the program's own "
+                     "flags follow PROGRAM"));
   }
   std::string error;
   if (!flag->ParseFrom(value, &error)) {
-    return OwnFailure(absl::StrCat("bad value in ", argument, "; write --",
-                                   flag->Name(), " or --no", flag->Name()));
+    const std::string forms =
+        flag->IsOfType<bool>()
+            ? absl::StrCat(flag->Name(), " or --no", flag->Name())
+            : absl::StrCat(flag->Name(), "=N");
+    return OwnFailure(
+        absl::StrCat("bad value in ", argument, "; write --", forms));
   }
   return absl::OkStatus();
 }
@@ -96,6 +105,9 @@ std::string HelpText() {
       "  --hardened  ",
       absl::FindCommandLineFlag("hardened")->Help(),
       "\n"
+      "  --guard=N   ",
+      absl::FindCommandLineFlag("guard")->Help(),
+      "\n"
       "  --stats     ",
       absl::FindCommandLineFlag("stats")->Help(),
       "\n"
@@ -105,6 +117,7 @@ std::string HelpText() {
       "  memalloc_run python3 -c 'print(1)'\n"
       "  memalloc_run --stats sort --parallel=2 big.txt\n"
       "  memalloc_run --hardened ./server\n"
+      "  memalloc_run --guard=1000 ./server\n"
       "  tools/bazel run //tools:memalloc_run -- --stats ls -l\n"
       "\n"
       "The program runs in the caller's working directory, also under\n"

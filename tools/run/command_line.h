@@ -10,12 +10,14 @@
 #ifndef TOOLS_RUN_COMMAND_LINE_H_
 #define TOOLS_RUN_COMMAND_LINE_H_
 
+#include <cstdint>
 #include <string>
 
 #include "absl/flags/declare.h"
 #include "absl/status/statusor.h"
 
 ABSL_DECLARE_FLAG(bool, hardened);
+ABSL_DECLARE_FLAG(uint32_t, guard);
 ABSL_DECLARE_FLAG(bool, stats);
 
 namespace memalloc::run {
