@@ -9,9 +9,9 @@ namespace memalloc {
 
 MEMALLOC_TLS GuardPoint t_guard_point;
 
-size_t GuardPoint::Left(size_t cell_size) {
+size_t GuardPoint::Left() {
   const uint64_t rate = GetOption(Option::kGuardSampleRate);
-  if (rate == 0 || cell_size > os::PageSize()) return SIZE_MAX;
+  if (rate == 0) return SIZE_MAX;
   if (rate_ != rate) {
     rate_ = rate;
     Draw();
@@ -19,10 +19,10 @@ size_t GuardPoint::Left(size_t cell_size) {
   return left_;
 }
 
-void GuardPoint::Pass(size_t cell_size, size_t count) {
-  if (Left(cell_size) == SIZE_MAX) return;
-  left_ -= count;
-  if (left_ == 0) Draw();
+void GuardPoint::Pass(size_t count) {
+  // Another rate may have been drawn for, or none.
+  left_ -= Min<uint64_t>(left_, count);
+  if (left_ == 0 && rate_ != 0) Draw();
 }
 
 // From 1 to twice the rate, less one; each as likely as any other.

@@ -1,5 +1,5 @@
-// Which allocations are guarded: of those up to a page one in
-// Option::kGuardSampleRate. Layer: heap.
+// Which allocations are guarded: one in Option::kGuardSampleRate; the pool has
+// no room for those above a page. Layer: heap.
 //
 // As for samples (sampling.h), it is decided when a bin is filled: the list is
 // cut behind the allocation to be guarded.
@@ -22,12 +22,12 @@ class GuardPoint {
  public:
   constexpr GuardPoint() = default;
 
-  // Which of the next allocations from cells of that size is to be guarded, 1
-  // for the next; SIZE_MAX if none can be.
-  size_t Left(size_t cell_size);
+  // Which of the next allocations is to be guarded, 1 for the next; SIZE_MAX
+  // for none.
+  size_t Left();
 
   // Counts `count` of them, up to the one to be guarded at most.
-  void Pass(size_t cell_size, size_t count);
+  void Pass(size_t count);
 
  private:
   void Draw();

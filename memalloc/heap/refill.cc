@@ -181,14 +181,14 @@ void ThreadHeap::ExpectToBeEmpty(BlockHeader* current) {
 // if there is none.
 size_t ThreadHeap::CountUpToDue(SizeClass size_class, size_t cells) {
   const size_t cell_size = CellSize(size_class);
-  const size_t guarded = t_guard_point.Left(cell_size);
+  const size_t guarded = t_guard_point.Left();
   size_t first = t_sampling_point.Count(Min(cells, guarded), cell_size);
   if (first != 0) {
     due_samples_.Set(size_class);
   } else if (guarded <= cells) {
     first = guarded;
   }
-  t_guard_point.Pass(cell_size, first != 0 ? first : cells);
+  t_guard_point.Pass(first != 0 ? first : cells);
   if (first == guarded) due_guards_.Set(size_class);
   return first;
 }

@@ -119,8 +119,8 @@ void* TakeSampledCell(SizeClass size_class) {
 void* CountCellSlow(SizeClass size_class, size_t size) {
   const size_t cell_size = CellSize(size_class);
   const bool is_sample = t_sampling_point.Count(1, cell_size) != 0;
-  const bool is_guarded = t_guard_point.Left(cell_size) == 1;
-  t_guard_point.Pass(cell_size, 1);
+  const bool is_guarded = t_guard_point.Left() == 1;
+  t_guard_point.Pass(1);
   void* result = is_sample ? TakeSampledCell(size_class) : nullptr;
   if (result != nullptr || !is_guarded) return result;
   return g_guard_pool.Allocate(size);
