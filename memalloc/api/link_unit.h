@@ -13,11 +13,6 @@
 
 namespace memalloc {
 
-// For each function through which a program gets memory, and that may be the
-// outermost one of ours on the stack: stacks of samples begin behind it
-// (observe/stack.cc). By the section, as its limits are known to the linker.
-#define MEMALLOC_ENTRY __attribute__((section("memalloc_entry")))
-
 // Defined by malloc.cc.
 extern MEMALLOC_HIDDEN const char g_malloc_is_linked;
 

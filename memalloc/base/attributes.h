@@ -16,9 +16,9 @@
 #define MEMALLOC_COLD __attribute__((noinline, cold))
 
 // Of each function that may be the outermost one of ours on the stack when it
-// is captured, which begins behind it (observe/call_stack.cc): one that
-// programs call, or that ends in a jump out of such a one. By the section, as
-// the linker knows where it lies.
+// is captured, which begins behind it (observe/stack.cc): one that programs
+// call, or that is left by a jump into another. By the section, as the linker
+// knows where it lies.
 #define MEMALLOC_ENTRY __attribute__((section("memalloc_entry")))
 
 // Of data that the fast paths reach: no indirection through the global offset

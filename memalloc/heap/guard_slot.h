@@ -26,11 +26,6 @@ struct CallStack {
 // be called with a lock held. Defined by the observe layer.
 void CaptureCallStack(CallStack* stack, uintptr_t pc = 0);
 
-// Around a fork, before any lock is acquired and in both processes after it.
-// Until then stacks are empty.
-void PrepareForkOfStacks();
-void AfterForkOfStacks(bool in_child);
-
 enum class GuardState : uint8_t { kNew, kLive, kFreed };
 
 struct GuardSlot {

@@ -60,7 +60,7 @@ double SampleChance(size_t size, uint64_t interval) {
 }
 
 void PrepareToSample() {
-  if (MEMALLOC_LIKELY(!SamplingIsOn())) return;
+  if (MEMALLOC_LIKELY(!SamplingIsOn() && !GuardingIsOn())) return;
   const int saved_errno = errno;
   t_in_hook = true;
   Hooks().prepare();

@@ -63,8 +63,8 @@ struct SampleHooks {
 extern MEMALLOC_HIDDEN const SampleHooks kProfileHooks;
 extern MEMALLOC_HIDDEN std::atomic<const SampleHooks*> g_sample_hooks;
 
-// If sampling is on, prepares them for it. Called outside of malloc: they may
-// allocate.
+// If sampling or guarding is on, prepares them for it. Called outside of
+// malloc: they may allocate.
 void PrepareToSample();
 
 // ---- which allocations are samples ----

@@ -7,6 +7,8 @@
 #include <atomic>
 
 #include "memalloc/base/attributes.h"
+#include "memalloc/os/os.h"
+#include "memalloc/runtime/runtime.h"
 
 // Of the compiler's library, in no header: the table's entry for an address.
 extern "C" const void* _Unwind_Find_FDE(void* address, void** bases);
@@ -20,6 +22,29 @@ __attribute__((weak)) MEMALLOC_HIDDEN extern const char __stop_memalloc_entry;
 
 namespace memalloc {
 namespace {
+
+// In static programs the unwinder of older compilers has a lock, which the
+// child of a fork must not find held, and allocates when it is asked first. So
+// a fork waits for those inside, and while it is under way, or the thread is
+// inside already, nobody enters. Both counts are looked at after the other one
+// was changed, in one order for all.
+std::atomic<uint32_t> g_inside{0};
+std::atomic<uint32_t> g_forks{0};
+MEMALLOC_TLS bool t_is_inside;
+
+void LeaveUnwinder() {
+  g_inside.fetch_sub(1, std::memory_order_seq_cst);
+  t_is_inside = false;
+}
+
+bool EnterUnwinder() {
+  if (t_is_inside) return false;
+  t_is_inside = true;
+  g_inside.fetch_add(1, std::memory_order_seq_cst);
+  if (g_forks.load(std::memory_order_seq_cst) == 0) return true;
+  LeaveUnwinder();
+  return false;
+}
 
 struct Walk {
   uintptr_t* frames;
@@ -60,10 +85,26 @@ bool CanUnwind() {
 }  // namespace
 
 size_t CaptureStack(uintptr_t (&frames)[kMaxStackDepth]) {
-  if (!CanUnwind()) return 0;
+  if (!EnterUnwinder()) return 0;
   Walk walk = {frames};
-  _Unwind_Backtrace(&OnFrame, &walk);
+  if (CanUnwind()) _Unwind_Backtrace(&OnFrame, &walk);
+  LeaveUnwinder();
   return walk.depth;
+}
+
+void PrepareForkOfStacks() {
+  g_forks.fetch_add(1, std::memory_order_seq_cst);
+  const uint32_t mine = t_is_inside ? 1 : 0;
+  uint32_t inside;
+  while ((inside = g_inside.load(std::memory_order_seq_cst)) != mine) {
+    os::WaitWhile(g_inside, inside, /*milliseconds=*/1);
+  }
+}
+
+void AfterForkOfStacks(bool in_child) {
+  // Others may have been about to turn back when the child was made.
+  if (in_child) g_inside.store(t_is_inside ? 1 : 0, std::memory_order_relaxed);
+  g_forks.fetch_sub(1, std::memory_order_relaxed);
 }
 
 }  // namespace memalloc

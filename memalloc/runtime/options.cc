@@ -209,6 +209,7 @@ int SetOptionByName(const char* name, const char* value) {
       if (number != 0) TakeCgroupLimits();
       return 0;
     case Option::kSampleInterval:
+    case Option::kGuardSampleRate:
       PrepareToSample();
       return 0;
     case Option::kBackgroundThread:

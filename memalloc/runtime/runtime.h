@@ -50,6 +50,10 @@ void WriteWantedReports();
 // For the fork handlers: before all of it in the parent, after it in both.
 void PrepareForkOfBackgroundThread();
 void AfterForkOfBackgroundThread(bool in_child);
+// The same of captures of stacks, before any lock is acquired; in between they
+// are empty. Defined by the observe layer.
+void PrepareForkOfStacks();
+void AfterForkOfStacks(bool in_child);
 
 // Registers the end of the running thread, whose heap stands by now. May
 // allocate.
