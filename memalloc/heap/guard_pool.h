@@ -112,7 +112,8 @@ class GuardPool {
   void Retire(GuardSlot* slot) MEMALLOC_REQUIRES(lock_);
 
   Lock lock_;
-  // Set once, under the lock, before any address of the pool is handed out.
+  // Set under the lock before any address of the pool is handed out; later the
+  // count may shrink to the slots in use, as memory was short.
   uintptr_t start_ = 0;
   size_t page_size_ = 0;
   uint32_t slot_count_ = 0;

@@ -74,6 +74,9 @@ _Unwind_Reason_Code OnFrame(struct _Unwind_Context* context, void* argument) {
 bool CanUnwind() {
   static std::atomic<bool> is_known{false};
   if (is_known.load(std::memory_order_relaxed)) return true;
+  // The program's name is among what libc sets up after its own tables for the
+  // unwinder, and to make these it allocates.
+  if (os::ProgramName()[0] == '\0') return false;
   void* bases[3];
   if (_Unwind_Find_FDE(reinterpret_cast<void*>(&CanUnwind), bases) == nullptr) {
     return false;
