@@ -26,6 +26,8 @@ constexpr OptionInfo kOptionInfo[kNumOptions] = {
     {"background_thread", OptionUnit::kFlag, 0, 1},
     {"foreign_pointers", OptionUnit::kForeignPointers, 0, 2},
     {"report_signal", OptionUnit::kSignal, 0, 64},
+    {"report_interval", OptionUnit::kMilliseconds, 0, kMaxDelay},
+    {"report_bytes", OptionUnit::kBytes, 0, kMaxBytes},
     {"sample_interval", OptionUnit::kBytes, 0, kMaxBytes},
     {"quarantine", OptionUnit::kBytes, 256 * kKiB, kMaxBytes},
     {"zero_on_free", OptionUnit::kBytes, 32, kMaxBytes},
@@ -50,7 +52,8 @@ std::atomic<uint64_t> g_options[kNumOptions] = {
     {kOptionInfo[10].initial}, {kOptionInfo[11].initial},
     {kOptionInfo[12].initial}, {kOptionInfo[13].initial},
     {kOptionInfo[14].initial}, {kOptionInfo[15].initial},
-    {kOptionInfo[16].initial},
+    {kOptionInfo[16].initial}, {kOptionInfo[17].initial},
+    {kOptionInfo[18].initial},
 };
 
 }  // namespace memalloc

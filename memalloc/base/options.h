@@ -30,6 +30,8 @@ enum class Option : uint8_t {
   kBackgroundThread,  // 0 or 1
   kForeignPointers,   // ForeignPointers
   kReportSignal,      // a signal's number, 0: none
+  kReportInterval,    // milliseconds, 0: none
+  kReportBytes,       // bytes, 0: none
   kSampleInterval,    // bytes, 0: no samples
   // Without effect unless kIsHardened.
   kQuarantine,   // bytes
@@ -37,7 +39,7 @@ enum class Option : uint8_t {
   kRandomOrder,  // 0 or 1
   kGuardPages,   // 0 or 1
 };
-constexpr size_t kNumOptions = 17;
+constexpr size_t kNumOptions = 19;
 // The first of those that are for the hardened build.
 constexpr size_t kFirstHardenedOption =
     static_cast<size_t>(Option::kQuarantine);
