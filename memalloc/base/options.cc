@@ -27,6 +27,8 @@ constexpr OptionInfo kOptionInfo[kNumOptions] = {
     {"background_thread", OptionUnit::kFlag, 0, 1},
     {"foreign_pointers", OptionUnit::kForeignPointers, 0, 2},
     {"report_signal", OptionUnit::kSignal, 0, 64},
+    {"report_interval", OptionUnit::kMilliseconds, 0, kMaxDelay},
+    {"report_bytes", OptionUnit::kBytes, 0, kMaxBytes},
     {"sample_interval", OptionUnit::kBytes, 0, kMaxBytes},
     {"guard_sample_rate", OptionUnit::kNumber, 0, kMaxNumber},
     {"guard_slots", OptionUnit::kNumber, 256, 16384},

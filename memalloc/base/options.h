@@ -30,6 +30,8 @@ enum class Option : uint8_t {
   kBackgroundThread,  // 0 or 1
   kForeignPointers,   // ForeignPointers
   kReportSignal,      // a signal's number, 0: none
+  kReportInterval,    // milliseconds, 0: none
+  kReportBytes,       // bytes, 0: none
   kSampleInterval,    // bytes, 0: no samples
   kGuardSampleRate,   // one allocation in so many, 0: none
   kGuardSlots,

@@ -14,6 +14,7 @@
 #include "memalloc/observe/profile_tables.h"
 #include "memalloc/observe/stack.h"
 #include "memalloc/os/os.h"
+#include "memalloc/runtime/runtime.h"
 
 namespace memalloc {
 namespace {
@@ -33,13 +34,31 @@ void Prepare() {
 // For options that are read before main.
 __attribute__((constructor)) void PrepareAtStart() { PrepareToSample(); }
 
+// What had been allocated when bytes were last counted for reports.
+double g_report_mark MEMALLOC_GUARDED_BY(g_sampling_lock) = 0;
+
+// Whether Option::kReportBytes were allocated since the last time.
+bool IsReportDue() MEMALLOC_REQUIRES(g_sampling_lock) {
+  const uint64_t every = GetOption(Option::kReportBytes);
+  const double allocated = g_profile.allocated_bytes();
+  if (every == 0 || allocated < g_report_mark + static_cast<double>(every)) {
+    return false;
+  }
+  g_report_mark = allocated;
+  return true;
+}
+
 void OnTaken(uintptr_t start, size_t size, uint64_t interval) {
   uintptr_t frames[kMaxStackDepth];
   const size_t depth = CaptureStack(frames);
   const double weight = 1 / SampleChance(size, interval);
   const uint64_t now = os::NowMilliseconds();
-  const LockHolder holder(g_sampling_lock);
-  g_profile.Add(start, size, weight, now, frames, depth);
+  {
+    const LockHolder holder(g_sampling_lock);
+    g_profile.Add(start, size, weight, now, frames, depth);
+    if (!IsReportDue()) return;
+  }
+  RequestReports();
 }
 
 void OnFreed(uintptr_t start) {

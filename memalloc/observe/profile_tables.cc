@@ -108,6 +108,7 @@ void ProfileTables::Add(uintptr_t start, size_t size, double weight,
   stack->at_mark.NoteBefore(stack->live, mark_);
   stack->live.Add(counts);
   stack->allocated.Add(counts);
+  allocated_bytes_ += counts.bytes;
   live_bytes_ += counts.bytes;
   if (live_bytes_ <= peak_bytes_) return;
   peak_bytes_ = live_bytes_;

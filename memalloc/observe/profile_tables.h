@@ -109,6 +109,10 @@ class ProfileTables {
   size_t stack_count() const MEMALLOC_REQUIRES(g_sampling_lock) {
     return stack_count_;
   }
+  // Allocated in all, as estimated.
+  double allocated_bytes() const MEMALLOC_REQUIRES(g_sampling_lock) {
+    return allocated_bytes_;
+  }
   // Samples for which there was no room.
   uint64_t dropped() const MEMALLOC_REQUIRES(g_sampling_lock) {
     return dropped_;
@@ -162,6 +166,7 @@ class ProfileTables {
   // Moments; a peak is one until it is surpassed.
   uint32_t peak_ MEMALLOC_GUARDED_BY(g_sampling_lock) = 0;
   uint32_t mark_ MEMALLOC_GUARDED_BY(g_sampling_lock) = 0;
+  double allocated_bytes_ MEMALLOC_GUARDED_BY(g_sampling_lock) = 0;
   double live_bytes_ MEMALLOC_GUARDED_BY(g_sampling_lock) = 0;
   double peak_bytes_ MEMALLOC_GUARDED_BY(g_sampling_lock) = 0;
 };

@@ -216,6 +216,9 @@ int SetOptionByName(const char* name, const char* value) {
       if (number != 0) return StartBackgroundThread();
       StopBackgroundThread();
       return 0;
+    case Option::kReportInterval:
+    case Option::kReportBytes:
+      return number != 0 ? StartBackgroundThread() : 0;
     case Option::kReportSignal:
       if (!HandleReportSignal()) return EINVAL;
       return number != 0 ? StartBackgroundThread() : 0;

@@ -42,8 +42,11 @@ void WakeBackgroundThread();
 // Asks for the signal of Option::kReportSignal, and no longer for the one
 // before. False if there is no such signal.
 bool HandleReportSignal();
-// Whether the signal came since the last call.
-bool TakeReportSignal();
+// Asks the background thread for the reports. May be called by a signal
+// handler, and within malloc.
+void RequestReports();
+// Whether anybody did since the last call.
+bool TakeReportRequest();
 // What the background thread does then. Defined by the observe layer.
 void WriteWantedReports();
 

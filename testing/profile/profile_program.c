@@ -8,6 +8,7 @@
  *   mark                   growth is counted from here
  *   interval:BYTES         sets how often a sample is taken
  *   write:KIND:PATH        writes a report
+ *   wait                   waits until it is killed
  *   fork                   goes on in a child; the parent waits for it and
  * exits
  */
@@ -97,6 +98,8 @@ static void Fork(void) {
   exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
 }
 
+static void Wait(void) { pause(); }
+
 static const struct {
   const char* name;
   void (*run)(void);
@@ -105,6 +108,7 @@ static const struct {
     {"large", &AllocateLarge}, {"temporary", &AllocateTemporary},
     {"thread", &RunThread},    {"free", &FreeKept},
     {"mark", &Mark},           {"fork", &Fork},
+    {"wait", &Wait},
 };
 
 static void Run(const char* argument) {

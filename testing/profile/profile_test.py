@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
@@ -37,15 +38,18 @@ class ProfileTest(unittest.TestCase):
             with self.subTest(way):
                 yield way
 
-    def run_program(self, way, *steps, **variables):
+    def environment(self, way, variables):
         environment = {
             f"MEMALLOC_{name}": str(value) for name, value in variables.items()
         }
         if way == "plain":
             environment["LD_PRELOAD"] = LIBRARY
+        return environment
+
+    def run_program(self, way, *steps, **variables):
         process = subprocess.run(
             [PROGRAMS[way], *steps],
-            env=environment,
+            env=self.environment(way, variables),
             capture_output=True,
             text=True,
             timeout=SECONDS,
@@ -162,6 +166,35 @@ class ProfileTest(unittest.TestCase):
             self.check(
                 pprof.Profile(path), "AllocateSmall", "peak", SMALL
             )
+
+    def test_again_and_again(self):
+        for way in self.each_way():
+            for number, variables in enumerate(
+                ({"REPORT_INTERVAL": "20ms"}, {"REPORT_BYTES": "1M"})
+            ):
+                path = self.folder / f"{way}.{number}.pb.gz"
+                variables.update(PROFILE=path, SAMPLE_INTERVAL=INTERVAL)
+                process = subprocess.Popen(
+                    [PROGRAMS[way], "small", "wait"],
+                    env=self.environment(way, variables),
+                )
+                try:
+                    self.wait_for_profile(path)
+                finally:
+                    process.kill()
+                    process.wait()
+
+    def wait_for_profile(self, path):
+        end = time.monotonic() + SECONDS
+        while True:
+            try:
+                profile = pprof.Profile(path)
+                if profile.of("AllocateSmall", "alloc_space") > 0:
+                    return
+            except AssertionError:
+                pass  # not there, or being written
+            self.assertLess(time.monotonic(), end, "no profile")
+            time.sleep(0.05)
 
     def test_of_parent_and_child(self):
         for way in self.each_way():

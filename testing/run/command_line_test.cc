@@ -114,8 +114,7 @@ TEST_F(CommandLineTest, EmptyAndSingleDashNamesArePrograms) {
 
 TEST_F(CommandLineTest, NoProgram) {
   const std::string text =
-      "no program given; usage: memalloc_run [--hardened] [--guard=N] "
-      "[--stats] [--] PROGRAM [ARGS...]";
+      "no program given; usage: memalloc_run [FLAGS] [--] PROGRAM [ARGS...]";
   EXPECT_EQ(Error({"run"}), text);
   EXPECT_EQ(Error({"run", "--stats"}), text);
   EXPECT_EQ(Error({"run", "--"}), text);
@@ -128,9 +127,17 @@ TEST_F(CommandLineTest, UnknownFlags) {
                                 "--nostats=false", "--noguard", "--=1"}) {
     EXPECT_EQ(Error({"run", flag, "ls"}),
               "unknown flag " + flag +
-                  "; memalloc_run knows --hardened, --guard=N, --stats and "
-                  "--help, the program's own flags follow PROGRAM");
+                  "; see memalloc_run --help; the program's own flags follow "
+                  "PROGRAM");
   }
+}
+
+TEST_F(CommandLineTest, Files) {
+  EXPECT_EQ(Error({"run", "--profile", "ls"}),
+            "no value in --profile; write --profile=FILE");
+  EXPECT_EQ(Error({"run", "--profile=", "ls"}),
+            "no value in --profile=; write --profile=FILE");
+  EXPECT_THAT(Error({"run", "--noprofile", "ls"}), HasSubstr("unknown flag"));
 }
 
 TEST_F(CommandLineTest, BadValue) {
@@ -154,9 +161,8 @@ TEST_F(CommandLineTest, HelpNeedsNoProgram) {
 
 TEST_F(CommandLineTest, HelpNamesEveryFlagAndStatus) {
   const std::string help = HelpText();
-  for (const char* part :
-       {"usage: memalloc_run [--hardened] [--guard=N] [--stats] [--] PROGRAM",
-        "--help", "125", "126", "127", "LD_PRELOAD"}) {
+  for (const char* part : {"usage: memalloc_run [FLAGS] [--] PROGRAM", "--help",
+                           "125", "126", "127", "LD_PRELOAD"}) {
     EXPECT_THAT(help, HasSubstr(part));
   }
   size_t longest = 0;

@@ -134,14 +134,13 @@ TEST_F(LibraryTest, Usage) {
   Result result = RunProgram({runner_});
   EXPECT_EQ(result.ExitStatus(), 125);
   EXPECT_EQ(result.errors,
-            "memalloc_run: no program given; usage: memalloc_run "
-            "[--hardened] [--guard=N] [--stats] [--] PROGRAM [ARGS...]\n");
+            "memalloc_run: no program given; usage: memalloc_run [FLAGS] [--] "
+            "PROGRAM [ARGS...]\n");
   result = RunProgram({runner_, "--stat", "ls"});
   EXPECT_EQ(result.ExitStatus(), 125);
   EXPECT_EQ(result.errors,
-            "memalloc_run: unknown flag --stat; memalloc_run knows --hardened, "
-            "--guard=N, --stats and --help, the program's own flags follow "
-            "PROGRAM\n");
+            "memalloc_run: unknown flag --stat; see memalloc_run --help; the "
+            "program's own flags follow PROGRAM\n");
   result = RunProgram({runner_, "--help"});
   EXPECT_EQ(result.ExitStatus(), 0);
   EXPECT_EQ(result.errors, "");

@@ -2,7 +2,8 @@
 //
 // The accepted spellings are absl's: one or two dashes, `--flag=value`, and
 // `--noflag` for a boolean. No flag takes its value from the next argument, so
-// the first argument without a dash is PROGRAM.
+// the first argument without a dash is PROGRAM. A dash within a name is an
+// underscore of absl's.
 
 #include "tools/run/command_line.h"
 
@@ -11,6 +12,7 @@
 #include "absl/flags/reflection.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "tools/run/failure.h"
@@ -21,13 +23,17 @@ ABSL_FLAG(uint32_t, guard, 0,
           "put one allocation in N between guards (docs/observability.md)");
 ABSL_FLAG(bool, stats, false,
           "when the program has ended, print on stderr what it used");
+ABSL_FLAG(std::string, profile, "",
+          "leave a heap profile in FILE at exit, for go tool pprof");
 
 namespace memalloc::run {
 namespace {
 
-constexpr char kUsage[] =
-    "usage: memalloc_run [--hardened] [--guard=N] [--stats] [--] PROGRAM "
-    "[ARGS...]";
+constexpr char kUsage[] = "usage: memalloc_run [FLAGS] [--] PROGRAM [ARGS...]";
+
+absl::CommandLineFlag* FindFlag(absl::string_view name) {
+  return absl::FindCommandLineFlag(absl::StrReplaceAll(name, {{"-", "_"}}));
+}
 
 // Sets the flag that `argument` names.
 absl::Status SetFlag(absl::string_view argument) {
@@ -40,19 +46,21 @@ absl::Status SetFlag(absl::string_view argument) {
     value = name.substr(equals + 1);
     name = name.substr(0, equals);
   }
-  absl::CommandLineFlag* flag = absl::FindCommandLineFlag(name);
+  absl::CommandLineFlag* flag = FindFlag(name);
   if (flag == nullptr && equals == name.npos &&
       absl::ConsumePrefix(&name, "no")) {
-    flag = absl::FindCommandLineFlag(name);
+    flag = FindFlag(name);
     value = "false";
     if (flag != nullptr && !flag->IsOfType<bool>()) flag = nullptr;
   }
   if (flag == nullptr) {
-    return OwnFailure(
-        absl::StrCat("unknown flag ", argument,
-                     "; memalloc_run knows --hardened, --guard=N, "
-                     "--stats and --help, the program's own "
-                     "flags follow PROGRAM"));
+    return OwnFailure(absl::StrCat("unknown flag ", argument,
+                                   "; see memalloc_run --help; the program's "
+                                   "own flags follow PROGRAM"));
+  }
+  if (flag->IsOfType<std::string>() && (equals == name.npos || value.empty())) {
+    return OwnFailure(absl::StrCat("no value in ", argument, "; write --",
+                                   name.substr(0, equals), "=FILE"));
   }
   std::string error;
   if (!flag->ParseFrom(value, &error)) {
@@ -111,6 +119,11 @@ std::string HelpText() {
       "  --stats     ",
       absl::FindCommandLineFlag("stats")->Help(),
       "\n"
+      "  --profile=FILE\n"
+      "              ",
+      absl::FindCommandLineFlag("profile")->Help(),
+      "\n"
+      "              (%p in it is the process's id)\n"
       "  --help      print this text\n"
       "\n"
       "Examples:\n"
@@ -122,10 +135,10 @@ std::string HelpText() {
       "\n"
       "The program runs in the caller's working directory, also under\n"
       "`bazel run`, whose BUILD_* variables it does not see. memalloc.so is\n"
-      "put in front of an LD_PRELOAD that is set already. Without --stats the\n"
-      "program takes the place of memalloc_run. With it memalloc_run stays as\n"
-      "its parent, passes on the signals it gets, and ends as the program "
-      "does.\n"
+      "put in front of an LD_PRELOAD that is set already. Without --stats and\n"
+      "--profile the program takes the place of memalloc_run. With one of\n"
+      "them memalloc_run stays as its parent, passes on the signals it gets,\n"
+      "and ends as the program does.\n"
       "\n"
       "Exit status: that of PROGRAM, or\n"
       "  125  memalloc_run itself failed or was used wrongly\n"

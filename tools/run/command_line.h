@@ -19,6 +19,7 @@
 ABSL_DECLARE_FLAG(bool, hardened);
 ABSL_DECLARE_FLAG(uint32_t, guard);
 ABSL_DECLARE_FLAG(bool, stats);
+ABSL_DECLARE_FLAG(std::string, profile);
 
 namespace memalloc::run {
 

@@ -25,6 +25,7 @@
 #include "tools/run/preload_check.h"
 #include "tools/run/preload_library.h"
 #include "tools/run/program_lookup.h"
+#include "tools/run/report_file.h"
 #include "tools/run/stats_file.h"
 #include "tools/run/summary.h"
 #include "tools/run/supervise.h"
@@ -61,16 +62,24 @@ absl::StatusOr<std::string> Prepare(const std::string& name) {
   return program;
 }
 
-// Runs the program under supervision; returns its wait status.
-absl::StatusOr<int> RunWithStats(const std::string& path, char** program_argv,
-                                 char** own_argv) {
+// Runs the program under supervision, and says then what was asked for; returns
+// its wait status.
+absl::StatusOr<int> RunAndTell(const std::string& path, char** program_argv,
+                               char** own_argv) {
   const std::string name = std::filesystem::path(path).filename();
+  const bool has_stats = absl::GetFlag(FLAGS_stats);
   StatsFile stats_file;
-  absl::Status status = stats_file.Create();
+  absl::Status status = has_stats ? stats_file.Create() : absl::OkStatus();
+  if (!status.ok()) return status;
+  ReportFile profile;
+  status = profile.Request("MEMALLOC_PROFILE", absl::GetFlag(FLAGS_profile));
   if (!status.ok()) return status;
   absl::StatusOr<Ending> ending = Supervise(path, program_argv, own_argv);
   if (!ending.ok()) return ending.status();
-  WriteToStderr(Summary(name, *ending, stats_file.Read()));
+  std::string text;
+  if (has_stats) text = Summary(name, *ending, stats_file.Read());
+  absl::StrAppend(&text, profile.WhereItWent("heap profile", ending->pid));
+  WriteToStderr(text);
   return ending->wait_status;
 }
 
@@ -83,8 +92,10 @@ absl::Status Main(char** argv) {
   }
   const absl::StatusOr<std::string> path = Prepare(line->program[0]);
   if (!path.ok()) return path.status();
-  if (!absl::GetFlag(FLAGS_stats)) return Exec(*path, line->program);
-  absl::StatusOr<int> wait_status = RunWithStats(*path, line->program, argv);
+  if (!absl::GetFlag(FLAGS_stats) && absl::GetFlag(FLAGS_profile).empty()) {
+    return Exec(*path, line->program);
+  }
+  absl::StatusOr<int> wait_status = RunAndTell(*path, line->program, argv);
   if (!wait_status.ok()) return wait_status.status();
   EndAs(*wait_status);
 }

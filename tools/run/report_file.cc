@@ -1,0 +1,51 @@
+// Implementation of report_file.h.
+
+#include "tools/run/report_file.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <system_error>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "tools/run/failure.h"
+
+namespace memalloc::run {
+
+absl::Status ReportFile::Request(const char* variable,
+                                 const std::string& file) {
+  if (file.empty()) return absl::OkStatus();
+  std::error_code error;
+  const std::filesystem::path path(file);
+  if (path.is_absolute()) {
+    path_ = file;
+  } else {
+    // A % of the directory stands for itself.
+    const std::string here = std::filesystem::current_path(error).string();
+    if (error) {
+      return OwnFailure(
+          absl::StrCat(file, ": no working directory: ", error.message(),
+                       "; write an absolute path"));
+    }
+    path_ = absl::StrReplaceAll(here, {{"%", "%%"}});
+    absl::StrAppend(&path_, path_ == "/" ? "" : "/", file);
+  }
+  setenv(variable, path_.c_str(), 1);
+  // What an earlier run left must not be taken for this one's.
+  std::filesystem::remove(path_, error);
+  return absl::OkStatus();
+}
+
+std::string ReportFile::WhereItWent(const std::string& what,
+                                    pid_t program) const {
+  if (path_.empty()) return "";
+  const std::string file =
+      absl::StrReplaceAll(path_, {{"%p", absl::StrCat(program)}, {"%%", "%"}});
+  std::error_code error;
+  return std::filesystem::exists(file, error)
+             ? absl::StrCat("memalloc_run: ", what, " in ", file, "\n")
+             : absl::StrCat("memalloc_run: no ", what, ": ", file,
+                            " was not written\n");
+}
+
+}  // namespace memalloc::run
