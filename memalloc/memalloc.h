@@ -202,6 +202,10 @@ MEMALLOC_API int memalloc_set_option(const char* name, const char* value);
 MEMALLOC_API int memalloc_get_option(const char* name, char* value,
                                      size_t size);
 
+/* Growth of the heap profile is counted from now on: the report
+ * "profile_growth" of memalloc_write_report. */
+MEMALLOC_API void memalloc_mark_profile(void);
+
 /* A program may define this text: options that it starts with, as in
  *   const char memalloc_options[] = "purge_delay=500ms,huge_pages=never";
  * The environment overrules it. With memalloc.so the program must export it

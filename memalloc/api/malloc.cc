@@ -43,7 +43,7 @@ MEMALLOC_FAST void* OrNoMemory(void* result) {
 }
 
 // Out of line, so that malloc's fast path ends in a jump.
-MEMALLOC_SLOW void* MallocSlow(size_t size) {
+MEMALLOC_ENTRY MEMALLOC_SLOW void* MallocSlow(size_t size) {
   return OrNoMemory(front::AllocateAnySize(size));
 }
 
@@ -52,13 +52,13 @@ MEMALLOC_FAST void* Malloc(size_t size) {
   return MEMALLOC_LIKELY(cell != nullptr) ? cell : MallocSlow(size);
 }
 
-void* Calloc(size_t count, size_t size) {
+MEMALLOC_ENTRY void* Calloc(size_t count, size_t size) {
   size_t bytes;
   if (__builtin_mul_overflow(count, size, &bytes)) return FailWith(ENOMEM);
   return OrNoMemory(front::AllocateZeroed(bytes));
 }
 
-void* Realloc(void* pointer, size_t size) {
+MEMALLOC_ENTRY void* Realloc(void* pointer, size_t size) {
   if (pointer == nullptr) return Malloc(size);
   if (size == 0) {
     front::Free(pointer);
@@ -69,7 +69,7 @@ void* Realloc(void* pointer, size_t size) {
 
 // memalign takes any alignment and rounds it up to a power of two; beyond the
 // largest power there is no memory.
-void* Memalign(size_t alignment, size_t size) {
+MEMALLOC_ENTRY void* Memalign(size_t alignment, size_t size) {
   if (!IsPowerOfTwo(alignment)) {
     if (alignment > kMaxRequest) return FailWith(EINVAL);
     alignment = alignment <= 1 ? 1 : size_t{2} << Log2(alignment - 1);
@@ -77,7 +77,7 @@ void* Memalign(size_t alignment, size_t size) {
   return OrNoMemory(front::AllocateAligned(size, alignment));
 }
 
-int PosixMemalign(void** result, size_t alignment, size_t size) {
+MEMALLOC_ENTRY int PosixMemalign(void** result, size_t alignment, size_t size) {
   if (!IsPowerOfTwo(alignment) || alignment % sizeof(void*) != 0) {
     return EINVAL;
   }
@@ -89,16 +89,16 @@ int PosixMemalign(void** result, size_t alignment, size_t size) {
   return 0;
 }
 
-void* AlignedAlloc(size_t alignment, size_t size) {
+MEMALLOC_ENTRY void* AlignedAlloc(size_t alignment, size_t size) {
   if (!IsPowerOfTwo(alignment)) return FailWith(EINVAL);
   return OrNoMemory(front::AllocateAligned(size, alignment));
 }
 
-void* Valloc(size_t size) {
+MEMALLOC_ENTRY void* Valloc(size_t size) {
   return OrNoMemory(front::AllocateAligned(size, os::PageSize()));
 }
 
-void* Pvalloc(size_t size) {
+MEMALLOC_ENTRY void* Pvalloc(size_t size) {
   const size_t page = os::PageSize();
   if (size > kMaxRequest) return FailWith(ENOMEM);
   return OrNoMemory(
@@ -108,7 +108,7 @@ void* Pvalloc(size_t size) {
 }  // namespace
 }  // namespace memalloc
 
-MEMALLOC_EXPORT void* malloc(size_t size) noexcept {
+MEMALLOC_EXPORT MEMALLOC_ENTRY void* malloc(size_t size) noexcept {
   return memalloc::Malloc(size);
 }
 
@@ -116,16 +116,18 @@ MEMALLOC_EXPORT void free(void* pointer) noexcept {
   memalloc::front::Free(pointer);
 }
 
-MEMALLOC_EXPORT void* calloc(size_t count, size_t size) noexcept {
+MEMALLOC_EXPORT MEMALLOC_ENTRY void* calloc(size_t count,
+                                            size_t size) noexcept {
   return memalloc::Calloc(count, size);
 }
 
-MEMALLOC_EXPORT void* realloc(void* pointer, size_t size) noexcept {
+MEMALLOC_EXPORT MEMALLOC_ENTRY void* realloc(void* pointer,
+                                             size_t size) noexcept {
   return memalloc::Realloc(pointer, size);
 }
 
-MEMALLOC_EXPORT void* reallocarray(void* pointer, size_t count,
-                                   size_t size) noexcept {
+MEMALLOC_EXPORT MEMALLOC_ENTRY void* reallocarray(void* pointer, size_t count,
+                                                  size_t size) noexcept {
   size_t bytes;
   if (__builtin_mul_overflow(count, size, &bytes)) {
     return memalloc::FailWith(ENOMEM);
@@ -133,24 +135,27 @@ MEMALLOC_EXPORT void* reallocarray(void* pointer, size_t count,
   return memalloc::Realloc(pointer, bytes);
 }
 
-MEMALLOC_EXPORT void* memalign(size_t alignment, size_t size) noexcept {
+MEMALLOC_EXPORT MEMALLOC_ENTRY void* memalign(size_t alignment,
+                                              size_t size) noexcept {
   return memalloc::Memalign(alignment, size);
 }
 
-MEMALLOC_EXPORT int posix_memalign(void** result, size_t alignment,
-                                   size_t size) noexcept {
+MEMALLOC_EXPORT MEMALLOC_ENTRY int posix_memalign(void** result,
+                                                  size_t alignment,
+                                                  size_t size) noexcept {
   return memalloc::PosixMemalign(result, alignment, size);
 }
 
-MEMALLOC_EXPORT void* aligned_alloc(size_t alignment, size_t size) noexcept {
+MEMALLOC_EXPORT MEMALLOC_ENTRY void* aligned_alloc(size_t alignment,
+                                                   size_t size) noexcept {
   return memalloc::AlignedAlloc(alignment, size);
 }
 
-MEMALLOC_EXPORT void* valloc(size_t size) noexcept {
+MEMALLOC_EXPORT MEMALLOC_ENTRY void* valloc(size_t size) noexcept {
   return memalloc::Valloc(size);
 }
 
-MEMALLOC_EXPORT void* pvalloc(size_t size) noexcept {
+MEMALLOC_EXPORT MEMALLOC_ENTRY void* pvalloc(size_t size) noexcept {
   return memalloc::Pvalloc(size);
 }
 

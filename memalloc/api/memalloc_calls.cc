@@ -8,9 +8,11 @@
 #include "memalloc/base/settings.h"
 #include "memalloc/heap/allocator.h"
 #include "memalloc/heap/central_heap.h"
+#include "memalloc/heap/guard_pool.h"
 #include "memalloc/heap/hardened_allocator.h"
 #include "memalloc/heap/watched_calls.h"
 #include "memalloc/memalloc.h"
+#include "memalloc/observe/profile.h"
 #include "memalloc/observe/reports.h"
 #include "memalloc/observe/statistics.h"
 #include "memalloc/observe/summary.h"
@@ -21,10 +23,11 @@ const char* memalloc_version() { return "0.1.0"; }
 
 int memalloc_owns(const void* pointer) { return memalloc::Owns(pointer); }
 
-int memalloc_check_heap() {
+MEMALLOC_ENTRY int memalloc_check_heap() {
   if constexpr (memalloc::kIsHardened) memalloc::hardened::CheckQuarantine();
   const memalloc::OwnHeapScope scope;
   memalloc::g_central_heap.Check(memalloc::t_heap);
+  memalloc::g_guard_pool.Check();
   return 1;
 }
 
@@ -57,6 +60,8 @@ void memalloc_get_statistics(struct memalloc_statistics* statistics,
 int memalloc_write_report(const char* kind, const char* path) {
   return memalloc::WriteReport(kind, path);
 }
+
+void memalloc_mark_profile() { memalloc::MarkProfile(); }
 
 int memalloc_set_option(const char* name, const char* value) {
   return memalloc::SetOptionByName(name, value);

@@ -59,7 +59,7 @@ void* TryOnce(size_t size, size_t alignment) {
                                     : front::AllocateAligned(size, alignment);
 }
 
-MEMALLOC_SLOW void* NewSlow(size_t size, size_t alignment) {
+MEMALLOC_ENTRY MEMALLOC_SLOW void* NewSlow(size_t size, size_t alignment) {
   for (;;) {
     void* result = TryOnce(size, alignment);
     if (MEMALLOC_LIKELY(result != nullptr)) return result;
@@ -72,7 +72,8 @@ MEMALLOC_SLOW void* NewSlow(size_t size, size_t alignment) {
   }
 }
 
-MEMALLOC_SLOW void* NewNoThrowSlow(size_t size, size_t alignment) noexcept {
+MEMALLOC_ENTRY MEMALLOC_SLOW void* NewNoThrowSlow(size_t size,
+                                                  size_t alignment) noexcept {
   for (;;) {
     void* result = TryOnce(size, alignment);
     if (MEMALLOC_LIKELY(result != nullptr)) return result;
@@ -108,28 +109,36 @@ MEMALLOC_FAST void* NewNoThrow(size_t size) noexcept {
 using std::align_val_t;
 using std::nothrow_t;
 
-MEMALLOC_EXPORT void* operator new(size_t size) { return memalloc::New(size); }
-MEMALLOC_EXPORT void* operator new[](size_t size) {
+MEMALLOC_EXPORT MEMALLOC_ENTRY void* operator new(size_t size) {
   return memalloc::New(size);
 }
-MEMALLOC_EXPORT void* operator new(size_t size, const nothrow_t&) noexcept {
+MEMALLOC_EXPORT MEMALLOC_ENTRY void* operator new[](size_t size) {
+  return memalloc::New(size);
+}
+MEMALLOC_EXPORT MEMALLOC_ENTRY void* operator new(size_t size,
+                                                  const nothrow_t&) noexcept {
   return memalloc::NewNoThrow(size);
 }
-MEMALLOC_EXPORT void* operator new[](size_t size, const nothrow_t&) noexcept {
+MEMALLOC_EXPORT MEMALLOC_ENTRY void* operator new[](size_t size,
+                                                    const nothrow_t&) noexcept {
   return memalloc::NewNoThrow(size);
 }
-MEMALLOC_EXPORT void* operator new(size_t size, align_val_t alignment) {
+MEMALLOC_EXPORT MEMALLOC_ENTRY void* operator new(size_t size,
+                                                  align_val_t alignment) {
   return memalloc::NewSlow(size, static_cast<size_t>(alignment));
 }
-MEMALLOC_EXPORT void* operator new[](size_t size, align_val_t alignment) {
+MEMALLOC_EXPORT MEMALLOC_ENTRY void* operator new[](size_t size,
+                                                    align_val_t alignment) {
   return memalloc::NewSlow(size, static_cast<size_t>(alignment));
 }
-MEMALLOC_EXPORT void* operator new(size_t size, align_val_t alignment,
-                                   const nothrow_t&) noexcept {
+MEMALLOC_EXPORT MEMALLOC_ENTRY void* operator new(size_t size,
+                                                  align_val_t alignment,
+                                                  const nothrow_t&) noexcept {
   return memalloc::NewNoThrowSlow(size, static_cast<size_t>(alignment));
 }
-MEMALLOC_EXPORT void* operator new[](size_t size, align_val_t alignment,
-                                     const nothrow_t&) noexcept {
+MEMALLOC_EXPORT MEMALLOC_ENTRY void* operator new[](size_t size,
+                                                    align_val_t alignment,
+                                                    const nothrow_t&) noexcept {
   return memalloc::NewNoThrowSlow(size, static_cast<size_t>(alignment));
 }
 

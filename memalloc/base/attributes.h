@@ -15,6 +15,12 @@
 // A path that a correct program hardly ever takes.
 #define MEMALLOC_COLD __attribute__((noinline, cold))
 
+// Of each function that may be the outermost one of ours on the stack when it
+// is captured, which begins behind it (observe/stack.cc): one that programs
+// call, or that is left by a jump into another. By the section, as the linker
+// knows where it lies.
+#define MEMALLOC_ENTRY __attribute__((section("memalloc_entry")))
+
 // Of data that the fast paths reach: no indirection through the global offset
 // table, and local-exec thread-local storage in an executable.
 #define MEMALLOC_HIDDEN __attribute__((visibility("hidden")))

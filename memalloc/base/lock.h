@@ -5,10 +5,12 @@
 // so and aborts, where a plain mutex would hang.
 //
 // Order: that of the initialisation comes before that of the paths, which no
-// other follows; that of the background thread before that of purging, and this
-// before CentralHeap's. While the last is held nothing is acquired, and no
-// system call is made but those that let arenas grow and shrink, that advise
-// the kernel about huge pages, and that cut what huge blocks have to spare.
+// other follows; that of the background thread before that of sampling, this
+// before that of purging, and this before CentralHeap's. While the last is held
+// nothing is acquired, and no system call is made but those that let arenas
+// grow and shrink, that advise the kernel about huge pages, and that cut what
+// huge blocks have to spare. That of the guard pool is held by itself, but by a
+// thread that forks.
 
 #ifndef MEMALLOC_BASE_LOCK_H_
 #define MEMALLOC_BASE_LOCK_H_

@@ -7,6 +7,7 @@ namespace {
 
 constexpr uint64_t kMaxDelay = uint64_t{1} << 31;
 constexpr uint64_t kMaxBytes = uint64_t{1} << 46;
+constexpr uint64_t kMaxNumber = uint64_t{1} << 31;
 constexpr uint64_t kKiB = uint64_t{1} << 10;
 constexpr uint64_t kMiB = uint64_t{1} << 20;
 
@@ -26,6 +27,11 @@ constexpr OptionInfo kOptionInfo[kNumOptions] = {
     {"background_thread", OptionUnit::kFlag, 0, 1},
     {"foreign_pointers", OptionUnit::kForeignPointers, 0, 2},
     {"report_signal", OptionUnit::kSignal, 0, 64},
+    {"report_interval", OptionUnit::kMilliseconds, 0, kMaxDelay},
+    {"report_bytes", OptionUnit::kBytes, 0, kMaxBytes},
+    {"sample_interval", OptionUnit::kBytes, 0, kMaxBytes},
+    {"guard_sample_rate", OptionUnit::kNumber, 0, kMaxNumber},
+    {"guard_slots", OptionUnit::kNumber, 256, 16384},
     {"quarantine", OptionUnit::kBytes, 256 * kKiB, kMaxBytes},
     {"zero_on_free", OptionUnit::kBytes, 32, kMaxBytes},
     {"random_order", OptionUnit::kFlag, 1, 1},
@@ -38,6 +44,7 @@ constexpr PathInfo kPathInfo[kNumPathOptions] = {
     {"stats", /*may_be_stderr=*/true},
     {"heap_map", /*may_be_stderr=*/true},
     {"trace", /*may_be_stderr=*/false},
+    {"profile", /*may_be_stderr=*/false},
 };
 
 // Constant-initialised: an option may be wanted before any constructor ran.
@@ -50,6 +57,9 @@ std::atomic<uint64_t> g_options[kNumOptions] = {
     {kOptionInfo[10].initial}, {kOptionInfo[11].initial},
     {kOptionInfo[12].initial}, {kOptionInfo[13].initial},
     {kOptionInfo[14].initial}, {kOptionInfo[15].initial},
+    {kOptionInfo[16].initial}, {kOptionInfo[17].initial},
+    {kOptionInfo[18].initial}, {kOptionInfo[19].initial},
+    {kOptionInfo[20].initial},
 };
 
 }  // namespace memalloc

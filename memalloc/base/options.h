@@ -30,13 +30,18 @@ enum class Option : uint8_t {
   kBackgroundThread,  // 0 or 1
   kForeignPointers,   // ForeignPointers
   kReportSignal,      // a signal's number, 0: none
+  kReportInterval,    // milliseconds, 0: none
+  kReportBytes,       // bytes, 0: none
+  kSampleInterval,    // bytes, 0: no samples
+  kGuardSampleRate,   // one allocation in so many, 0: none
+  kGuardSlots,
   // Without effect unless kIsHardened.
   kQuarantine,   // bytes
   kZeroOnFree,   // bytes
   kRandomOrder,  // 0 or 1
   kGuardPages,   // 0 or 1
 };
-constexpr size_t kNumOptions = 16;
+constexpr size_t kNumOptions = 21;
 // The first of those that are for the hardened build.
 constexpr size_t kFirstHardenedOption =
     static_cast<size_t>(Option::kQuarantine);
@@ -54,6 +59,7 @@ enum class OptionUnit : uint8_t {
   kHugePages,
   kForeignPointers,
   kSignal,
+  kNumber,
 };
 
 struct OptionInfo {
@@ -73,8 +79,9 @@ enum class PathOption : uint8_t {
   kStats,
   kHeapMap,
   kTrace,  // every call; observe/trace_recorder.h
+  kProfile,
 };
-constexpr size_t kNumPathOptions = 4;
+constexpr size_t kNumPathOptions = 5;
 
 struct PathInfo {
   const char* name;  // "stats"; MEMALLOC_STATS in the environment

@@ -9,6 +9,8 @@
 #include "memalloc/base/mistakes.h"
 #include "memalloc/base/options.h"
 #include "memalloc/heap/central_heap.h"
+#include "memalloc/heap/guard_pool.h"
+#include "memalloc/heap/sampling.h"
 #include "memalloc/heap/sized_free.h"
 #include "memalloc/heap/watched_calls.h"
 #include "memalloc/layout/free_list.h"
@@ -48,15 +50,26 @@ void FreeCellOfBlock(BlockHeader* block, FreeCell* cell) {
   g_central_heap.FreeBatchOf(block, batch);
 }
 
-void* AllocateSmall(SizeClass size_class) {
+// A cell out of the magazine; if a sample or a guarded allocation is to be
+// taken in its place, that, and the cell goes back.
+void* SampleOr(void* kept, SizeClass size_class, size_t size) {
+  void* sample = CountCell(size_class, size);
+  if (MEMALLOC_LIKELY(sample == nullptr)) return kept;
+  FreeCell* cell = static_cast<FreeCell*>(kept);
+  FreeCellOfBlock(BlockOf(AddressOf(cell)), cell);
+  return sample;
+}
+
+void* AllocateSmall(size_t size) {
   ThreadHeap* heap = t_heap;
+  const SizeClass size_class = SizeClassOf(size);
   if (Magazines::Has(size_class)) {
     void* kept = heap->AllocateKept(size_class);
-    if (kept != nullptr) return kept;
+    if (kept != nullptr) return SampleOr(kept, size_class, size);
   }
   void* cell = heap->TryAllocate(size_class);
   if (MEMALLOC_LIKELY(cell != nullptr)) return cell;
-  return ThreadHeap::AllocateSlow(heap, size_class);
+  return ThreadHeap::AllocateSlow(heap, size_class, size);
 }
 
 // Whether a request gets a mapping of its own. Large blocks end at
@@ -75,9 +88,7 @@ void* AllocateKeptLarge(size_t size, bool zero) {
   return start;
 }
 
-// A block for this size alone: above kMaxSmallSize, or at an alignment that no
-// cell has.
-void* AllocateWhole(size_t size, size_t alignment, bool zero) {
+void* AllocateUnsampled(size_t size, size_t alignment, bool zero) {
   if (size > kMaxRequest) return nullptr;
   // A thread with a heap has read the options when it got that.
   if (MEMALLOC_UNLIKELY(IsStandIn(t_heap))) InitialiseOnce();
@@ -89,6 +100,18 @@ void* AllocateWhole(size_t size, size_t alignment, bool zero) {
     if (kept != nullptr) return kept;
   }
   return g_central_heap.AllocateLarge(size, alignment, zero);
+}
+
+// A block for this size alone: above kMaxSmallSize, or at an alignment that no
+// cell has.
+void* AllocateWhole(size_t size, size_t alignment, bool zero) {
+  void* start = AllocateUnsampled(size, alignment, zero);
+  if (MEMALLOC_UNLIKELY(SamplingIsOn()) && start != nullptr) {
+    const auto address = reinterpret_cast<uintptr_t>(start);
+    BlockHeader* block = BlockOfAllocation(address, "malloc");
+    CountWhole(address, block, SizeOf(block));
+  }
+  return start;
 }
 
 // Whether a block of `old_size` bytes may stay for `size`: large enough, and
@@ -121,10 +144,52 @@ void* Move(void* pointer, size_t old_size, size_t size) {
   return target;
 }
 
+// A large or huge block was resized, and is no sample by now.
+void CountResized(void* pointer, size_t old_size, bool was_sampled) {
+  if (MEMALLOC_LIKELY(!was_sampled && !SamplingIsOn())) return;
+  const auto address = reinterpret_cast<uintptr_t>(pointer);
+  BlockHeader* block = BlockOfAllocation(address, "realloc");
+  const size_t size = SizeOf(block);
+  if (was_sampled) {
+    KeepSampled(address, block, old_size);
+  } else if (size > old_size) {
+    CountWhole(address, block, size - old_size);
+  }
+}
+
+// Null if it cannot be; the block is as it was then.
+void* ResizeHuge(BlockHeader* block, void* pointer, size_t size) {
+  const size_t old_size = SizeOf(block);
+  // Before it moves: another thread may get the address at once.
+  const bool was_sampled = IsSampled(block);
+  if (was_sampled) EndSample(reinterpret_cast<uintptr_t>(pointer), block);
+  void* moved = nullptr;
+  if (size > old_size) {
+    moved = g_central_heap.ResizeHuge(block, GrownSize(old_size, size));
+  }
+  if (moved == nullptr) moved = g_central_heap.ResizeHuge(block, size);
+  CountResized(moved != nullptr ? moved : pointer, old_size, was_sampled);
+  return moved;
+}
+
+// Always to another place, so that uses of the old pointer are seen.
+MEMALLOC_COLD void* ReallocateGuarded(void* pointer, size_t size) {
+  const size_t old_size =
+      g_guard_pool.SizeOf(reinterpret_cast<uintptr_t>(pointer), "realloc",
+                          GuardMistakeKind::kUseAfterFree);
+  void* moved = size <= kMaxRequest ? Move(pointer, old_size, size) : nullptr;
+  if (moved != nullptr || size > old_size) return moved;
+  NoteRoomyCell(CellSize(SizeClassOf(old_size)));
+  return pointer;
+}
+
 // What Reallocate could not do by looking at a cell.
 MEMALLOC_SLOW void* ReallocateSlow(void* pointer, size_t size) {
   const auto address = reinterpret_cast<uintptr_t>(pointer);
   BlockHeader* block = BlockOfAllocation(address, "realloc");
+  if (block == nullptr && GuardPool::Has(address)) {
+    return ReallocateGuarded(pointer, size);
+  }
   if (block == nullptr || size > kMaxRequest) return nullptr;
   CheckIsInUse(block, pointer, "realloc");
   const size_t old_size = SizeOf(block);
@@ -138,14 +203,13 @@ MEMALLOC_SLOW void* ReallocateSlow(void* pointer, size_t size) {
     const bool stays_large =
         size > kMaxSmallSize && (size < old_size || !IsHuge(size));
     if (stays_large && g_central_heap.ResizeLarge(block, size)) {
+      const bool was_sampled = IsSampled(block);
+      if (was_sampled) EndSample(address, block);
+      CountResized(pointer, old_size, was_sampled);
       return pointer;
     }
   } else if (IsHuge(size)) {
-    void* moved = nullptr;
-    if (size > old_size) {
-      moved = g_central_heap.ResizeHuge(block, GrownSize(old_size, size));
-    }
-    if (moved == nullptr) moved = g_central_heap.ResizeHuge(block, size);
+    void* moved = ResizeHuge(block, pointer, size);
     if (moved != nullptr) return moved;
   }
   void* moved = Move(pointer, old_size, size);
@@ -156,12 +220,17 @@ MEMALLOC_SLOW void* ReallocateSlow(void* pointer, size_t size) {
 }
 
 // What UsableSize could not do by looking at a cell.
-MEMALLOC_SLOW size_t UsableSizeSlow(const void* pointer) {
+MEMALLOC_ENTRY MEMALLOC_SLOW size_t UsableSizeSlow(const void* pointer) {
   if (pointer == nullptr) return 0;
   constexpr char kCall[] = "malloc_usable_size";
-  const BlockHeader* block =
-      BlockOfAllocation(reinterpret_cast<uintptr_t>(pointer), kCall);
-  if (block == nullptr) return 0;
+  const auto address = reinterpret_cast<uintptr_t>(pointer);
+  const BlockHeader* block = BlockOfAllocation(address, kCall);
+  if (block == nullptr) {
+    return GuardPool::Has(address)
+               ? g_guard_pool.SizeOf(address, kCall,
+                                     GuardMistakeKind::kUseAfterFree)
+               : 0;
+  }
   CheckIsInUse(block, pointer, kCall);
   return SizeOf(block);
 }
@@ -179,7 +248,7 @@ void FreeLarge(BlockHeader* block) {
 // ---- what the calls do, told or not ----
 
 void* AllocateAnySizeUntold(size_t size) {
-  if (size <= kMaxSmallSize) return AllocateSmall(SizeClassOf(size));
+  if (size <= kMaxSmallSize) return AllocateSmall(size);
   return AllocateWhole(size, kGranuleSize, /*zero=*/false);
 }
 
@@ -187,13 +256,13 @@ void* AllocateZeroedUntold(size_t size) {
   if (size > kMaxSmallSize) {
     return AllocateWhole(size, kGranuleSize, /*zero=*/true);
   }
-  void* cell = AllocateSmall(SizeClassOf(size));
+  void* cell = AllocateSmall(size);
   return cell == nullptr ? nullptr : memset(cell, 0, size);
 }
 
 void* AllocateAlignedUntold(size_t size, size_t alignment) {
   return IsCellAtAlignment(size, alignment)
-             ? AllocateSmall(SizeClassOf(CellSizeAtAlignment(size, alignment)))
+             ? AllocateSmall(CellSizeAtAlignment(size, alignment))
              : AllocateWhole(size, alignment, /*zero=*/false);
 }
 
@@ -216,12 +285,19 @@ MEMALLOC_FAST void* ReallocateUntold(void* pointer, size_t size) {
 void FreeAnyPointerUntold(void* pointer, const char* call) {
   const auto address = reinterpret_cast<uintptr_t>(pointer);
   BlockHeader* block = BlockOfAllocation(address, call);
-  if (MEMALLOC_UNLIKELY(block == nullptr)) return;
+  if (MEMALLOC_UNLIKELY(block == nullptr)) {
+    if (GuardPool::Has(address)) g_guard_pool.Free(address, call);
+    return;
+  }
   if (MEMALLOC_LIKELY(block->status == BlockStatus::kSmall)) {
     FreeCell* cell = CellAt(address);
     if (IsFreeCell(block, cell)) DieOfDoubleFree(call, address);
+    if (IsSampled(block)) return EndSample(address, block);
     FreeCellOfBlock(block, cell);
-  } else if (block->status == BlockStatus::kLarge) {
+    return;
+  }
+  if (IsSampled(block)) EndSample(address, block);
+  if (block->status == BlockStatus::kLarge) {
     FreeLarge(block);
   } else {
     g_central_heap.FreeHuge(block);
@@ -259,13 +335,13 @@ void* AllocateAnySize(size_t size) {
                          [=] { return AllocateAnySizeUntold(size); });
 }
 
-void FreeOther(void* pointer, BlockHeader* header) noexcept {
+MEMALLOC_ENTRY void FreeOther(void* pointer, BlockHeader* header) noexcept {
   const auto address = reinterpret_cast<uintptr_t>(pointer);
   if (MEMALLOC_LIKELY(t_heap->TryCollect(header, address))) return;
   FreeAnyPointer(pointer, "free");
 }
 
-void FreeAnyPointer(void* pointer, const char* call) noexcept {
+MEMALLOC_ENTRY void FreeAnyPointer(void* pointer, const char* call) noexcept {
   if (pointer == nullptr) return;
   if (!IsWatched()) return FreeAnyPointerUntold(pointer, call);
   WatchFree({CallKind::kFree, pointer, 0, 0, nullptr, 0},
@@ -307,7 +383,8 @@ size_t UsableSize(const void* pointer) {
 }
 
 bool Owns(const void* pointer) {
-  return g_central_heap.Owns(reinterpret_cast<uintptr_t>(pointer));
+  const auto address = reinterpret_cast<uintptr_t>(pointer);
+  return GuardPool::Has(address) || g_central_heap.Owns(address);
 }
 
 }  // namespace memalloc

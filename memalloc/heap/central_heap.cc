@@ -91,6 +91,19 @@ BlockHeader* CentralHeap::AllocateSmallBlock(SizeClass size_class,
   }
 }
 
+BlockHeader* CentralHeap::AllocateNewBlock(SizeClass size_class,
+                                           ThreadHeap* owner) {
+  Shortage shortage;
+  for (;;) {
+    {
+      const LockHolder holder(lock_);
+      BlockHeader* block = MakeSmallBlock(size_class, owner, &shortage);
+      if (block != nullptr || shortage.parked == nullptr) return block;
+    }
+    MakeRoom(&shortage);
+  }
+}
+
 void CentralHeap::CountWanted(SizeClass size_class, int change) {
   const int now = wanted_[size_class].load(std::memory_order_relaxed) + change;
   if (now < 0 || now > kMaxWanted) return;

@@ -77,6 +77,11 @@ class CentralHeap {
   BlockHeader* AllocateSmallBlock(SizeClass size_class, ThreadHeap* owner)
       MEMALLOC_EXCLUDES(lock_);
 
+  // A new one always. Nothing that is kept for speed is called in for it: it is
+  // null more often.
+  BlockHeader* AllocateNewBlock(SizeClass size_class, ThreadHeap* owner)
+      MEMALLOC_EXCLUDES(lock_);
+
   // Whether threads took more blocks of the class than others offered.
   bool WantsBlock(SizeClass size_class) const {
     return wanted_[size_class].load(std::memory_order_relaxed) != 0;

@@ -7,6 +7,7 @@
 #include "memalloc/base/math.h"
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/huge_mapping.h"
+#include "memalloc/heap/sampling.h"
 #include "memalloc/heap/sparse_block.h"
 #include "memalloc/heap/thread_heap.h"
 #include "memalloc/layout/address_map.h"
@@ -14,6 +15,7 @@
 namespace memalloc {
 
 void CentralHeap::Check(const ThreadHeap* mine) {
+  const LockHolder samples_holder(g_sampling_lock);
   const LockHolder holder(lock_);
   size_t backed = 0;
   size_t free = 0;
@@ -145,7 +147,7 @@ void CentralHeap::CheckSmallBlock(BlockHeader* block, const ThreadHeap* mine) {
   const bool is_claimed = block->owner.compare_exchange_strong(
       owner, &g_central_owner, std::memory_order_acq_rel,
       std::memory_order_acquire);
-  if (!is_claimed && owner != mine) return;
+  if (!is_claimed && owner != mine && owner != SampleOwner()) return;
   MEMALLOC_CHECK(block->carved <= block->capacity, block);
   MEMALLOC_CHECK(block->FreeCells() + block->purged_cells <= block->carved,
                  block);

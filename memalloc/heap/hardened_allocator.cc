@@ -10,6 +10,7 @@
 #include "memalloc/hardened/canary.h"
 #include "memalloc/hardened/quarantine.h"
 #include "memalloc/hardened/wipe.h"
+#include "memalloc/heap/guard_pool.h"
 #include "memalloc/heap/guarded_block.h"
 #include "memalloc/heap/sized_free.h"
 #include "memalloc/os/os.h"
@@ -173,6 +174,10 @@ void* HandOutAny(void* pointer, size_t size) {
   if (block != nullptr) {
     return HandOutUnusual(RoomOfCell(block, start), block->link_key, size);
   }
+  if (GuardPool::Has(start)) {
+    g_guard_pool.Shrink(start, size);
+    return pointer;
+  }
   return GuardedBlock(WholeBlockAt(start), start).HandOut(size);
 }
 
@@ -217,7 +222,7 @@ void* HandOutUnusual(Room room, uintptr_t key, size_t size) {
 void* AllocateAnySize(size_t size) { return AllocateSlow(size, size); }
 
 // Any pointer.
-MEMALLOC_SLOW void FreeSlow(void* pointer) noexcept {
+MEMALLOC_ENTRY MEMALLOC_SLOW void FreeSlow(void* pointer) noexcept {
   const auto address = reinterpret_cast<uintptr_t>(pointer);
   if (const BlockHeader* block = BlockOfCell(address)) {
     return FreeCellAt(block, address, address - BlockStart(block));
@@ -228,7 +233,7 @@ MEMALLOC_SLOW void FreeSlow(void* pointer) noexcept {
   FreeAnyPointer(pointer, "free");
 }
 
-void Free(void* pointer) noexcept {
+MEMALLOC_ENTRY void Free(void* pointer) noexcept {
   const auto address = reinterpret_cast<uintptr_t>(pointer);
   const size_t slot = AddressMap::SlotOf(address);
   if (MEMALLOC_LIKELY(g_address_map.Get(slot) == SlotKind::kArena)) {
@@ -317,6 +322,12 @@ void* TryReallocate(void* pointer, size_t size, size_t* old_size) {
     return MoveTo(pointer, *old_size, size,
                   size > *old_size ? Max(size, grown) : size);
   }
+  if (GuardPool::Has(start)) {
+    *old_size =
+        g_guard_pool.SizeOf(start, "realloc", GuardMistakeKind::kUseAfterFree);
+    return size > kMaxRequest ? nullptr
+                              : MoveTo(pointer, *old_size, size, size);
+  }
   BlockHeader* whole = WholeBlockAt(start);
   if (whole == nullptr) return memalloc::Reallocate(pointer, size);
   const GuardedBlock block(whole, start);
@@ -353,7 +364,7 @@ bool FindSize(uintptr_t start, const char* call, size_t* size) {
 
 }  // namespace
 
-size_t UsableSize(const void* pointer) {
+MEMALLOC_ENTRY size_t UsableSize(const void* pointer) {
   size_t size;
   return FindSize(reinterpret_cast<uintptr_t>(pointer), "malloc_usable_size",
                   &size)
@@ -361,7 +372,11 @@ size_t UsableSize(const void* pointer) {
              : memalloc::UsableSize(pointer);
 }
 
-void FreeSized(void* pointer, size_t size, const char* call) noexcept {
+MEMALLOC_ENTRY void FreeSized(void* pointer, size_t size,
+                              const char* call) noexcept {
+  if (GuardPool::Has(reinterpret_cast<uintptr_t>(pointer))) {
+    return memalloc::FreeSized(pointer, size, call);
+  }
   size_t asked;
   if (FindSize(reinterpret_cast<uintptr_t>(pointer), call, &asked) &&
       asked != size) {
@@ -370,13 +385,14 @@ void FreeSized(void* pointer, size_t size, const char* call) noexcept {
   hardened::Free(pointer);
 }
 
-void FreeAligned(void* pointer, size_t alignment, const char* call) noexcept {
+MEMALLOC_ENTRY void FreeAligned(void* pointer, size_t alignment,
+                                const char* call) noexcept {
   CheckAlignment(pointer, alignment, call);
   hardened::Free(pointer);
 }
 
-void FreeAlignedSized(void* pointer, size_t alignment, size_t size,
-                      const char* call) noexcept {
+MEMALLOC_ENTRY void FreeAlignedSized(void* pointer, size_t alignment,
+                                     size_t size, const char* call) noexcept {
   CheckAlignment(pointer, alignment, call);
   FreeSized(pointer, size, call);
 }

@@ -83,6 +83,8 @@ BlockHeader* BlockOfAllocation(uintptr_t address, const char* call) {
     case SlotKind::kForeign:
       ReportForeign(call, reinterpret_cast<const void*>(address));
       return nullptr;
+    case SlotKind::kGuardPool:
+      return nullptr;
     case SlotKind::kHugeInside:
       break;
   }

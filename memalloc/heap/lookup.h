@@ -37,7 +37,7 @@ MEMALLOC_FAST BlockHeader* HeaderInTable(size_t slot, uintptr_t address) {
 
 // The block of a pointer that malloc returned. Dies with a message about `call`
 // for any other pointer, but returns null for a foreign one that is to be
-// ignored.
+// ignored, and for each one into the guard pool.
 BlockHeader* BlockOfAllocation(uintptr_t address, const char* call);
 
 // Bytes that may be used of the allocation, or of each cell of the block.

@@ -15,21 +15,12 @@
 
 #include "memalloc/base/check.h"
 #include "memalloc/base/event_counts.h"
+#include "memalloc/heap/block_cells.h"
 #include "memalloc/heap/central_heap.h"
-#include "memalloc/heap/sparse_block.h"
 #include "memalloc/heap/thread_heap.h"
 #include "memalloc/layout/free_list.h"
 
 namespace memalloc {
-namespace {
-
-bool HasCells(const BlockHeader* block) {
-  return block->free_list != 0 || block->purged_cells != 0 ||
-         block->carved < block->capacity;
-}
-
-}  // namespace
-
 // The list of the class that `list` stands for.
 BlockNumber* CentralHeap::Orphans(OrphanList list, SizeClass size_class) {
   return &orphans_[static_cast<size_t>(list) - 1][size_class];
@@ -134,19 +125,7 @@ FreeCell* CentralHeap::TryAllocateCell(SizeClass size_class,
     block = MakeSmallBlock(size_class, &g_central_owner, shortage);
   }
   if (block == nullptr) return nullptr;
-  FreeCell* cell;
-  if (block->free_list == 0 && block->purged_cells != 0) RelinkPage(block);
-  if (block->free_list != 0) {
-    cell = CellAt(block->free_list);
-    CheckFirst(block, block->free_list);
-    block->free_list = cell->Next(block->link_key);
-    if (block->free_list != 0) CheckLink(block, cell, block->free_list);
-    block->free_base -= 1;
-  } else {
-    cell = CellAt(BlockStart(block) + block->carved * size_t{block->cell_size});
-    block->carved += 1;
-  }
-  cell->Clear();
+  FreeCell* cell = TakeCell(block);
   ++cells_handed_out_[size_class];
   GiveUpBlock(block);
   return cell;

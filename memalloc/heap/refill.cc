@@ -12,6 +12,8 @@
 #include "memalloc/hardened/carve_order.h"
 #include "memalloc/hardened/quarantine.h"
 #include "memalloc/heap/central_heap.h"
+#include "memalloc/heap/guard_pool.h"
+#include "memalloc/heap/sampling.h"
 #include "memalloc/heap/sparse_block.h"
 #include "memalloc/heap/thread_heap.h"
 #include "memalloc/layout/free_list.h"
@@ -37,19 +39,33 @@ constexpr size_t kCarveUnit = 4096;
 
 }  // namespace
 
-void* ThreadHeap::AllocateSlow(ThreadHeap* heap, SizeClass size_class) {
+void* ThreadHeap::AllocateSlow(ThreadHeap* heap, SizeClass size_class,
+                               size_t size) {
   if (IsStandIn(heap)) {
     heap = AttachThread();
-    if (heap == nullptr) return g_central_heap.AllocateCell(size_class);
+    if (heap == nullptr) {
+      void* sample = CountCell(size_class, size);
+      return sample != nullptr ? sample
+                               : g_central_heap.AllocateCell(size_class);
+    }
   }
-  FreeCell* cell = heap->bins_[size_class];
   bool is_refilled = false;
-  if (cell == &kNoCell) {
-    if (!heap->Refill(size_class)) return nullptr;
+  FreeCell* cell;
+  uintptr_t next;
+  do {
     cell = heap->bins_[size_class];
-    is_refilled = true;
-  }
-  const uintptr_t next = cell->Next(heap->keys_[size_class]);
+    if (cell == &kNoCell) {
+      if (!heap->Refill(size_class)) return nullptr;
+      cell = heap->bins_[size_class];
+      is_refilled = true;
+    }
+    next = cell->Next(heap->keys_[size_class]);
+    if (MEMALLOC_UNLIKELY(next == 0 && heap->IsDue(size_class))) {
+      void* due = heap->AllocateDue(size_class, size);
+      if (due != nullptr) return due;
+    }
+    // Unless somebody who looked at what was due allocated as well.
+  } while (MEMALLOC_UNLIKELY(cell != heap->bins_[size_class]));
   if (next == 0) {
     // The last one. If others of the block were freed meanwhile, the next
     // malloc finds them at once.
@@ -114,10 +130,14 @@ bool ThreadHeap::FillBin(BlockHeader* block) {
 bool ThreadHeap::TakeFreeList(BlockHeader* block) {
   if (block->free_list == 0) return false;
   CheckFirst(block, block->free_list);
-  handed_out_[block->size_class].Add(block->FreeCells());
+  const uint32_t cells = block->FreeCells();
+  handed_out_[block->size_class].Add(cells);
   bins_[block->size_class] = CellAt(block->free_list);
   block->free_list = 0;
   ExpectToBeEmpty(block);
+  if (MEMALLOC_UNLIKELY(SamplingIsOn() || GuardingIsOn())) {
+    CutBin(block, cells);
+  }
   return true;
 }
 
@@ -143,6 +163,9 @@ bool ThreadHeap::Carve(BlockHeader* block) {
   handed_out_[block->size_class].Add(cells);
   bins_[block->size_class] = CellAt(first);
   ExpectToBeEmpty(block);
+  if (MEMALLOC_UNLIKELY(SamplingIsOn() || GuardingIsOn())) {
+    CutBin(block, cells);
+  }
   return true;
 }
 
@@ -155,10 +178,68 @@ void ThreadHeap::ExpectToBeEmpty(BlockHeader* current) {
       matters ? current->carved : kNoCountdown;
 }
 
+// Counts so many cells of the class. The number of the first that is to be a
+// sample, or guarded, which is noted as due; those behind it are not counted. 0
+// if there is none.
+size_t ThreadHeap::CountUpToDue(SizeClass size_class, size_t cells) {
+  const size_t cell_size = CellSize(size_class);
+  const size_t guarded = t_guard_point.Left();
+  size_t first = t_sampling_point.Count(Min(cells, guarded), cell_size);
+  if (first != 0) {
+    due_samples_.Set(size_class);
+  } else if (guarded <= cells) {
+    first = guarded;
+  }
+  t_guard_point.Pass(first != 0 ? first : cells);
+  if (first == guarded) due_guards_.Set(size_class);
+  return first;
+}
+
+// If one of the cells that the bin was filled with is to be a sample, or
+// guarded, it is made the last one, and the rest goes back to the block.
+void ThreadHeap::CutBin(BlockHeader* block, size_t cells) {
+  const SizeClass size_class = block->size_class;
+  const size_t kept = CountUpToDue(size_class, cells);
+  if (kept == 0 || kept == cells) return;
+  FreeCell* last = bins_[size_class];
+  uintptr_t next = last->Next(block->link_key);
+  for (size_t i = 1; i < kept; ++i) {
+    CheckLink(block, last, next);
+    last = CellAt(next);
+    next = last->Next(block->link_key);
+  }
+  last->SetNext(0, block->link_key);
+  block->free_list = next;
+  block->free_base += static_cast<uint32_t>(cells - kept);
+  handed_out_[size_class].Subtract(cells - kept);
+  if (Magazines::Has(size_class)) block->ExpectFrees(block->UsedCells());
+}
+
+// For the request for which the bin's last cell would be handed out; null if
+// that is to be done all the same. Otherwise it stays for the next request, and
+// is counted for that.
+void* ThreadHeap::AllocateDue(SizeClass size_class, size_t size) {
+  if (due_samples_.Has(size_class)) {
+    due_samples_.Clear(size_class);
+    // First: a hook may allocate.
+    CountUpToDue(size_class, 1);
+    void* sample = TakeSampledCell(size_class);
+    if (sample != nullptr) return sample;
+    due_samples_.Clear(size_class);
+  }
+  if (!due_guards_.Has(size_class)) return nullptr;
+  due_guards_.Clear(size_class);
+  void* guarded = g_guard_pool.Allocate(size);
+  if (guarded != nullptr) CountUpToDue(size_class, 1);
+  return guarded;
+}
+
 // Puts the bin's cells back into the class's current block.
 void ThreadHeap::EmptyBin(BlockHeader* current) {
   FreeCell*& bin = bins_[current->size_class];
   if (bin == &kNoCell) return;
+  due_samples_.Clear(current->size_class);
+  due_guards_.Clear(current->size_class);
   uint32_t cells = 1;
   FreeCell* last = bin;
   while (uintptr_t next = last->Next(current->link_key)) {

@@ -5,24 +5,42 @@
 
 #include "memalloc/base/check.h"
 #include "memalloc/base/line_buffer.h"
+#include "memalloc/heap/guard_pool.h"
 #include "memalloc/heap/watched_calls.h"
 #include "memalloc/layout/size_class.h"
 
 namespace memalloc {
 namespace {
 
+// Of a cell of so many bytes, or an allocation that would have one.
+bool MayBeOfCell(size_t bytes, size_t size) {
+  return size <= bytes &&
+         (size >= bytes / 2 || SizeClassOf(size) == SizeClassOf(bytes) ||
+          MayBeRoomy(CellSize(SizeClassOf(bytes))));
+}
+
 bool MayBeOfSize(const BlockHeader* block, size_t size) {
   const size_t bytes = SizeOf(block);
-  if (size > bytes) return false;
-  if (block->status != BlockStatus::kSmall) return true;
-  return size >= bytes / 2 || SizeClassOf(size) == block->size_class ||
-         MayBeRoomy(bytes);
+  return block->status == BlockStatus::kSmall ? MayBeOfCell(bytes, size)
+                                              : size <= bytes;
+}
+
+// Of a pointer into the guard pool.
+MEMALLOC_ENTRY MEMALLOC_COLD void FreeGuardedOfSize(void* pointer, size_t size,
+                                                    const char* call) {
+  const size_t bytes = g_guard_pool.SizeOf(reinterpret_cast<uintptr_t>(pointer),
+                                           call, GuardMistakeKind::kDoubleFree);
+  if (!MayBeOfCell(bytes, size)) DieOfSize(call, pointer, size, bytes);
+  Free(pointer);
 }
 
 void FreeUntold(void* pointer, size_t size, const char* call) {
-  const BlockHeader* block =
-      BlockOfAllocation(reinterpret_cast<uintptr_t>(pointer), call);
-  if (block == nullptr) return;
+  const auto address = reinterpret_cast<uintptr_t>(pointer);
+  const BlockHeader* block = BlockOfAllocation(address, call);
+  if (block == nullptr) {
+    if (GuardPool::Has(address)) FreeGuardedOfSize(pointer, size, call);
+    return;
+  }
   if (!MayBeOfSize(block, size)) DieOfSize(call, pointer, size, SizeOf(block));
   Free(pointer);
 }
@@ -46,15 +64,17 @@ void DieOfSize(const char* call, const void* pointer, size_t size,
   Die(line.EndLine());
 }
 
-void FreeOtherOfSize(void* pointer, size_t size, BlockHeader* header,
-                     const char* call) noexcept {
+MEMALLOC_ENTRY void FreeOtherOfSize(void* pointer, size_t size,
+                                    BlockHeader* header,
+                                    const char* call) noexcept {
   const auto address = reinterpret_cast<uintptr_t>(pointer);
   if (MEMALLOC_LIKELY(t_heap->TryCollect(header, address))) return;
   if (IsWatched()) return FreeWatched(pointer, size, call);
   FreeAnyPointer(pointer, "free");
 }
 
-void FreeOfOddSize(void* pointer, size_t size, const char* call) noexcept {
+MEMALLOC_ENTRY void FreeOfOddSize(void* pointer, size_t size,
+                                  const char* call) noexcept {
   if (pointer == nullptr) return;
   if (IsWatched()) return FreeWatched(pointer, size, call);
   FreeUntold(pointer, size, call);

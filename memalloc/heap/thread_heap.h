@@ -73,9 +73,9 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
     return cell;
   }
 
-  // The slow path of malloc; null when memory is short.
+  // The slow path of malloc for `size` bytes; null when memory is short.
   MEMALLOC_SLOW static void* AllocateSlow(ThreadHeap* heap,
-                                          SizeClass size_class);
+                                          SizeClass size_class, size_t size);
 
   MEMALLOC_FAST SizeClass ClassOf(size_t size) const { return table_.Of(size); }
 
@@ -223,6 +223,12 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   void NoteRefill(SizeClass size_class);
   void Detach(BlockHeader* block);
   void EmptyBin(BlockHeader* current);
+  size_t CountUpToDue(SizeClass size_class, size_t cells);
+  void CutBin(BlockHeader* block, size_t cells);
+  bool IsDue(SizeClass size_class) const {
+    return due_samples_.Has(size_class) || due_guards_.Has(size_class);
+  }
+  MEMALLOC_SLOW void* AllocateDue(SizeClass size_class, size_t size);
 
   // The clock is looked at whenever a bin gets another block, and at each of
   // so many other refills.
@@ -271,6 +277,10 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   FreeCell* bins_[kNumSizeClasses];
   uintptr_t keys_[kNumSizeClasses] = {};  // of the bins' cells' links
   SizeClassTable table_;
+  // Classes of which the last cell in the bin is to be a sample (sampling.h),
+  // or guarded (guard_point.h).
+  BitSet<kNumSizeClasses> due_samples_ = {};
+  BitSet<kNumSizeClasses> due_guards_ = {};
 
   BlockHeader* current_[kNumSizeClasses] = {};
   BlockList partial_[kNumSizeClasses];

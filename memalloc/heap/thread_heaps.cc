@@ -13,6 +13,7 @@
 #include "memalloc/base/settings.h"
 #include "memalloc/hardened/guard.h"
 #include "memalloc/heap/central_heap.h"
+#include "memalloc/heap/sampling.h"
 #include "memalloc/heap/thread_heap.h"
 #include "memalloc/layout/arena.h"
 
@@ -170,6 +171,7 @@ void CentralHeap::EmptyIdleHeaps() {
 // The running thread's own (it was interrupted by a signal, whose handler
 // forks) stays out, in the child too, where that thread goes on with it.
 void CentralHeap::PrepareFork() {
+  g_sampling_lock.Acquire();
   const bool in_purge = !purge_lock_.AcquireUnlessHeld();
   lock_.Acquire();
   if (!HoldsAllForFork()) fork_in_purge_ = in_purge;
@@ -181,13 +183,16 @@ void CentralHeap::AfterForkInParent() {
   const bool in_purge = fork_in_purge_;
   lock_.Release();
   if (!in_purge) purge_lock_.Release();
+  g_sampling_lock.Release();
 }
 
 void CentralHeap::AfterForkInChild(ThreadHeap* survivor, bool had_threads) {
   const unsigned outer_forks = t_forks_under_way - 1;
   t_forks_under_way = 0;
+  g_sampling_lock.ReinitialiseInChild();
   lock_.ReinitialiseInChild();
   purge_lock_.ReinitialiseInChild();
+  if (outer_forks > 0) g_sampling_lock.Acquire();
   if (outer_forks > 0 || fork_in_purge_) purge_lock_.Acquire();
   if (outer_forks > 0) lock_.Acquire();
   // Whoever was looking for idle granules is not here any more.

@@ -34,6 +34,8 @@ enum class SlotKind : uint8_t {
   kHugeAligned = 3,
   // The first slot of a huge block: it begins with a table, as an arena.
   kHuge = 4,
+  // A slot of the guard pool (heap/guard_pool.h).
+  kGuardPool = 5,
 };
 
 class AddressMap {

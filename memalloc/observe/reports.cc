@@ -7,6 +7,7 @@
 
 #include "memalloc/base/line_buffer.h"
 #include "memalloc/observe/heap_map.h"
+#include "memalloc/observe/profile.h"
 #include "memalloc/observe/report_writer.h"
 #include "memalloc/observe/statistics.h"
 #include "memalloc/os/os.h"
@@ -31,6 +32,11 @@ constexpr Report kReports[] = {
      &WriteStatisticsPrometheus},
     {"stats", PathOption::kStats, "", &WriteStatisticsText},
     {"heap_map", PathOption::kHeapMap, "", &WriteHeapMap},
+    {"profile_growth", PathOption::kProfile, ".growth.pb.gz", &WriteGrowth},
+    {"profile_peak", PathOption::kProfile, ".peak.pb.gz", &WritePeak},
+    {"profile_lifetimes", PathOption::kProfile, ".lifetimes.pb.gz",
+     &WriteLifetimes},
+    {"profile", PathOption::kProfile, "", &WriteProfile},
 };
 
 bool EndsWith(const char* text, const char* ending) {

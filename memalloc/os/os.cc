@@ -13,6 +13,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -217,6 +218,14 @@ uint64_t NowMilliseconds() {
          static_cast<uint64_t>(now.tv_nsec) / 1000000;
 }
 
+uint64_t NowOnTheCalendar() {
+  const ErrnoGuard guard;
+  struct timespec now;
+  if (clock_gettime(CLOCK_REALTIME, &now) != 0) return 0;
+  return static_cast<uint64_t>(now.tv_sec) * 1000000000 +
+         static_cast<uint64_t>(now.tv_nsec);
+}
+
 uint64_t NanosecondsToTouch(uintptr_t address) {
   const ErrnoGuard guard;
   struct timespec before = {};
@@ -248,6 +257,8 @@ void WakeAll(const std::atomic<uint32_t>& word) {
 
 int ProcessId() { return getpid(); }
 
+int ThreadId() { return static_cast<int>(syscall(SYS_gettid)); }
+
 const char* ProgramName() {
   return program_invocation_short_name != nullptr
              ? program_invocation_short_name
@@ -260,14 +271,31 @@ size_t ReadFile(const char* path, char* text, size_t size) {
   Note(SystemCall::kFile, 3);
   const int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return 0;
-  ssize_t n;
-  do {
-    n = read(fd, text, size - 1);
-  } while (n < 0 && errno == EINTR);
+  size_t length = 0;
+  while (length < size - 1) {
+    // Files of /proc come in pieces.
+    const ssize_t n = read(fd, text + length, size - 1 - length);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) break;
+    length += static_cast<size_t>(n);
+  }
   close(fd);
-  const size_t length = n > 0 ? static_cast<size_t>(n) : 0;
   text[length] = '\0';
   return length;
+}
+
+uintptr_t MapFile(const char* path, size_t* bytes) {
+  const ErrnoGuard guard;
+  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  struct stat about;
+  void* start = MAP_FAILED;
+  if (fstat(fd, &about) == 0 && S_ISREG(about.st_mode) && about.st_size > 0) {
+    *bytes = static_cast<size_t>(about.st_size);
+    start = mmap(nullptr, *bytes, PROT_READ, MAP_PRIVATE, fd, 0);
+  }
+  close(fd);
+  return start == MAP_FAILED ? 0 : reinterpret_cast<uintptr_t>(start);
 }
 
 void AppendToFile(const char* path, const char* data, size_t bytes) {

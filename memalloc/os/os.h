@@ -113,6 +113,9 @@ ResidentSize GetResidentSize();
 // Milliseconds of a clock that never goes back; not exact to a few of them.
 uint64_t NowMilliseconds();
 
+// Nanoseconds since 1970, for people.
+uint64_t NowOnTheCalendar();
+
 // How long the first write to the page at `address` takes. It writes a zero.
 uint64_t NanosecondsToTouch(uintptr_t address);
 
@@ -123,11 +126,16 @@ void WaitWhile(const std::atomic<uint32_t>& word, uint32_t value,
 void WakeAll(const std::atomic<uint32_t>& word);
 
 int ProcessId();
+int ThreadId();             // of the running thread
 const char* ProgramName();  // "" before libc knows it
 
 // Reads the file at `path` as a text of less than `size` bytes and puts a zero
 // behind it; its length, 0 if there is none.
 size_t ReadFile(const char* path, char* text, size_t size);
+
+// The file at `path`, mapped to be read, and its size; 0 if there is none or it
+// is empty. Unmap gives it back.
+uintptr_t MapFile(const char* path, size_t* bytes);
 
 // Appends to the file at the absolute `path`, made with mode 0600 when it is
 // missing, in one write. The descriptor is closed again.

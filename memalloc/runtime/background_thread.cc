@@ -1,6 +1,6 @@
 // A thread that lets idle memory go back while the program does nothing, and
 // writes reports at a signal. There is none unless the program, or an option
-// (kBackgroundThread, kReportSignal), asks for it.
+// (see StartWantedBackgroundThread), asks for it.
 //
 // It has no heap, allocates nothing and blocks all signals. One generation of
 // it runs at a time: it ends when the generation's number, on which it waits,
@@ -44,13 +44,19 @@ std::atomic<bool> g_was_wanted{false};
 void* Run(void* argument) {
   const auto mine =
       static_cast<uint32_t>(reinterpret_cast<uintptr_t>(argument));
+  uint64_t report = os::NowMilliseconds();  // when the last one was due
   while (g_generation.load(std::memory_order_acquire) == mine) {
     const uint64_t interval = GetOption(Option::kPurgeDelay) / 2 + kClockLag;
     const bool goes_on = g_central_heap.purge_goes_on();
     os::WaitWhile(g_generation, mine,
                   goes_on ? kMinWait : Min(kMaxWait, Max(kMinWait, interval)));
     g_central_heap.LookAtClock(/*mine=*/nullptr);
-    if (TakeReportSignal()) WriteWantedReports();
+    const uint64_t now = os::NowMilliseconds();
+    const uint64_t report_interval = GetOption(Option::kReportInterval);
+    const bool is_time =
+        report_interval != 0 && now >= report + report_interval;
+    if (is_time) report = now;
+    if (TakeReportRequest() || is_time) WriteWantedReports();
   }
   return nullptr;
 }
@@ -122,10 +128,12 @@ void StopBackgroundThread() {
 void WakeBackgroundThread() { os::WakeAll(g_generation); }
 
 void StartWantedBackgroundThread() {
-  if (GetOption(Option::kBackgroundThread) == 0 &&
-      GetOption(Option::kReportSignal) == 0) {
-    return;
-  }
+  constexpr Option kWanting[] = {Option::kBackgroundThread,
+                                 Option::kReportSignal, Option::kReportInterval,
+                                 Option::kReportBytes};
+  bool is_wanted = false;
+  for (Option option : kWanting) is_wanted |= GetOption(option) != 0;
+  if (!is_wanted) return;
   // The program's name is among what libc sets up before it runs constructors.
   if (os::ProgramName()[0] == '\0') return;
   if (g_was_wanted.exchange(true, std::memory_order_relaxed)) return;

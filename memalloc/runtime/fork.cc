@@ -11,6 +11,7 @@
 #include <atomic>
 
 #include "memalloc/heap/central_heap.h"
+#include "memalloc/heap/guard_pool.h"
 #include "memalloc/heap/thread_heap.h"
 #include "memalloc/heap/watched_calls.h"
 #include "memalloc/runtime/path_options.h"
@@ -48,16 +49,20 @@ bool g_has_threads;
 // waiting for ours (fflush of a stream in memory). So it comes first here.
 void Prepare() {
   if (&_IO_list_lock != nullptr) _IO_list_lock();
+  PrepareForkOfStacks();
   PrepareForkOfBackgroundThread();
   PrepareForkOfPaths();
+  g_guard_pool.PrepareFork();
   g_central_heap.PrepareFork();
   g_has_threads = MayHaveThreads();
 }
 
 void InParent() {
   g_central_heap.AfterForkInParent();
+  g_guard_pool.AfterForkInParent();
   AfterForkOfPaths(/*in_child=*/false);
   AfterForkOfBackgroundThread(/*in_child=*/false);
+  AfterForkOfStacks(/*in_child=*/false);
   if (&_IO_list_unlock != nullptr) _IO_list_unlock();
 }
 
@@ -67,9 +72,11 @@ void InChild() {
   ThreadHeap* heap = t_heap;
   g_central_heap.AfterForkInChild(IsStandIn(heap) ? nullptr : heap,
                                   g_has_threads);
+  g_guard_pool.AfterForkInChild();
   AfterForkOfPaths(/*in_child=*/true);
   AfterForkOfBackgroundThread(/*in_child=*/true);
   TellForkedChild();
+  AfterForkOfStacks(/*in_child=*/true);
   // Inside of a handler of an outer fork, which is still to come.
   if (HoldsAllForFork() && &_IO_list_lock != nullptr) _IO_list_lock();
 }

@@ -177,6 +177,8 @@ bool ParseValue(const OptionInfo& info, Span text, uint64_t* value) {
     case OptionUnit::kSignal:
       return TakeNumber(&text, value) && text.size == 0 && *value <= info.max &&
              CanBeHandled(*value);
+    case OptionUnit::kNumber:
+      return TakeNumber(&text, value) && text.size == 0 && *value <= info.max;
   }
   return false;
 }
@@ -199,6 +201,7 @@ void AppendValue(const OptionInfo& info, uint64_t value, LineBuffer& line) {
       break;
     case OptionUnit::kFlag:
     case OptionUnit::kSignal:
+    case OptionUnit::kNumber:
       line.Decimal(value);
       break;
     case OptionUnit::kHugePages:
@@ -232,6 +235,9 @@ void AppendWanted(const OptionInfo& info, LineBuffer& line) {
     case OptionUnit::kSignal:
       line.Text("the number of a signal that can be handled, at most ");
       line.Decimal(info.max);
+      break;
+    case OptionUnit::kNumber:
+      line.Text("a number, at most ").Decimal(info.max);
       break;
   }
 }

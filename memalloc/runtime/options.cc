@@ -12,6 +12,7 @@
 #include "memalloc/base/line_buffer.h"
 #include "memalloc/base/math.h"
 #include "memalloc/base/settings.h"
+#include "memalloc/heap/sampling.h"
 #include "memalloc/os/os.h"
 #include "memalloc/runtime/cgroup.h"
 #include "memalloc/runtime/option_text.h"
@@ -168,6 +169,14 @@ void ReadEnvironment() {
   }
 }
 
+// A profile is wanted, so there must be samples.
+void StartProfile() {
+  constexpr uint64_t kUsualInterval = 512 * 1024;
+  if (GetPath(PathOption::kProfile).text[0] != '\0' && !SamplingIsOn()) {
+    SetOption(Option::kSampleInterval, kUsualInterval);
+  }
+}
+
 }  // namespace
 
 void ReadOptions() {
@@ -175,6 +184,7 @@ void ReadOptions() {
   if (!os::SecureExecution()) ReadEnvironment();
   if (GetOption(Option::kCgroupLimit) != 0) TakeCgroupLimits();
   if (GetOption(Option::kReportSignal) != 0) HandleReportSignal();
+  StartProfile();
 }
 
 int SetOptionByName(const char* name, const char* value) {
@@ -182,7 +192,10 @@ int SetOptionByName(const char* name, const char* value) {
   const size_t path = FindPathOption(SpanOf(name), Case::kLower);
   if (path != kNumPathOptions) {
     InitialiseOnce();  // lest the environment overrule the call later
-    return SetPath(static_cast<PathOption>(path), SpanOf(value)) ? 0 : EINVAL;
+    if (!SetPath(static_cast<PathOption>(path), SpanOf(value))) return EINVAL;
+    StartProfile();
+    PrepareToSample();
+    return 0;
   }
   const size_t option = FindOption(SpanOf(name), Case::kLower);
   if (option == kNumOptions) return ENOENT;
@@ -195,10 +208,17 @@ int SetOptionByName(const char* name, const char* value) {
     case Option::kCgroupLimit:
       if (number != 0) TakeCgroupLimits();
       return 0;
+    case Option::kSampleInterval:
+    case Option::kGuardSampleRate:
+      PrepareToSample();
+      return 0;
     case Option::kBackgroundThread:
       if (number != 0) return StartBackgroundThread();
       StopBackgroundThread();
       return 0;
+    case Option::kReportInterval:
+    case Option::kReportBytes:
+      return number != 0 ? StartBackgroundThread() : 0;
     case Option::kReportSignal:
       if (!HandleReportSignal()) return EINVAL;
       return number != 0 ? StartBackgroundThread() : 0;

@@ -15,10 +15,7 @@ namespace {
 std::atomic<int> g_signal{0};  // that is handled
 std::atomic<bool> g_came{false};
 
-void OnSignal(int /*signal*/) {
-  g_came.store(true, std::memory_order_relaxed);
-  WakeBackgroundThread();
-}
+void OnSignal(int /*signal*/) { RequestReports(); }
 
 }  // namespace
 
@@ -29,7 +26,12 @@ bool HandleReportSignal() {
   return wanted == 0 || os::HandleSignal(wanted, &OnSignal);
 }
 
-bool TakeReportSignal() {
+void RequestReports() {
+  g_came.store(true, std::memory_order_relaxed);
+  WakeBackgroundThread();
+}
+
+bool TakeReportRequest() {
   return g_came.exchange(false, std::memory_order_relaxed);
 }
 

@@ -42,8 +42,11 @@ void WakeBackgroundThread();
 // Asks for the signal of Option::kReportSignal, and no longer for the one
 // before. False if there is no such signal.
 bool HandleReportSignal();
-// Whether the signal came since the last call.
-bool TakeReportSignal();
+// Asks the background thread for the reports. May be called by a signal
+// handler, and within malloc.
+void RequestReports();
+// Whether anybody did since the last call.
+bool TakeReportRequest();
 // What the background thread does then. Defined by the observe layer.
 void WriteWantedReports();
 
@@ -54,6 +57,10 @@ void StartWantedTrace();
 // For the fork handlers: before all of it in the parent, after it in both.
 void PrepareForkOfBackgroundThread();
 void AfterForkOfBackgroundThread(bool in_child);
+// The same of captures of stacks, before any lock is acquired; in between they
+// are empty. Defined by the observe layer.
+void PrepareForkOfStacks();
+void AfterForkOfStacks(bool in_child);
 
 // Registers the end of the running thread, whose heap stands by now. May
 // allocate.

@@ -46,6 +46,7 @@ def program(name, srcs, deps):
             linkopts = static_linkopts,
             malloc = malloc,
             target_compatible_with = NEEDS_MEMALLOC,
+            visibility = ["//testing:__subpackages__"],
             deps = [":" + name],
         )
 

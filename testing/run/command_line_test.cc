@@ -27,8 +27,10 @@ class CommandLineTest : public ::testing::Test {
   CommandLineTest() {
     absl::SetFlag(&FLAGS_hardened, false);
     SetStats(false);
-    absl::SetFlag(&FLAGS_trace, "");
+    absl::SetFlag(&FLAGS_guard, 0);
     absl::SetFlag(&FLAGS_heap_map, "");
+    absl::SetFlag(&FLAGS_profile, "");
+    absl::SetFlag(&FLAGS_trace, "");
   }
 
   static void SetStats(bool is_wanted) {
@@ -81,6 +83,11 @@ TEST_F(CommandLineTest, FlagsTogether) {
               ElementsAre("ls"));
   EXPECT_TRUE(absl::GetFlag(FLAGS_hardened));
   EXPECT_TRUE(absl::GetFlag(FLAGS_stats).is_wanted);
+}
+
+TEST_F(CommandLineTest, FlagWithANumber) {
+  EXPECT_THAT(Program({"run", "--guard=100", "ls"}), ElementsAre("ls"));
+  EXPECT_EQ(absl::GetFlag(FLAGS_guard), 100U);
 }
 
 TEST_F(CommandLineTest, FlagsAfterTheProgramAreTheProgramsOwn) {
@@ -137,9 +144,9 @@ TEST_F(CommandLineTest, NoProgram) {
 }
 
 TEST_F(CommandLineTest, UnknownFlags) {
-  for (const std::string& flag :
-       std::vector<std::string>{"--statistics", "-x", "--nohelp", "---stats",
-                                "--nostats=false", "--=1", "--notrace"}) {
+  for (const std::string& flag : std::vector<std::string>{
+           "--statistics", "-x", "--nohelp", "---stats", "--nostats=false",
+           "--noguard", "--notrace", "--=1"}) {
     EXPECT_EQ(Error({"run", flag, "ls"}),
               "unknown flag " + flag +
                   "; see memalloc_run --help; the program's own flags follow "
@@ -148,11 +155,13 @@ TEST_F(CommandLineTest, UnknownFlags) {
 }
 
 TEST_F(CommandLineTest, Files) {
-  EXPECT_EQ(Error({"run", "--heap-map", "ls"}),
-            "no value in --heap-map; write --heap-map=FILE");
-  EXPECT_EQ(Error({"run", "--heap-map=", "ls"}),
-            "no value in --heap-map=; write --heap-map=FILE");
-  EXPECT_THAT(Error({"run", "--noheap-map", "ls"}), HasSubstr("unknown flag"));
+  for (const std::string flag : {"heap-map", "profile", "trace"}) {
+    for (const std::string argument : {"--" + flag, "--" + flag + "="}) {
+      EXPECT_EQ(Error({"run", argument, "ls"}),
+                "no value in " + argument + "; write --" + flag + "=FILE");
+    }
+    EXPECT_THAT(Error({"run", "--no" + flag, "ls"}), HasSubstr("unknown flag"));
+  }
 }
 
 TEST_F(CommandLineTest, BadValue) {
@@ -162,15 +171,16 @@ TEST_F(CommandLineTest, BadValue) {
             "--nostats");
   EXPECT_EQ(Error({"run", "--hardened=x", "ls"}),
             "bad value in --hardened=x; write --hardened, or --nohardened");
+  for (const std::string flag : {"--guard", "--guard=", "--guard=-1"}) {
+    EXPECT_EQ(Error({"run", flag, "ls"}),
+              "bad value in " + flag + "; write --guard=N");
+  }
 }
 
 TEST_F(CommandLineTest, FilesFollowTheEqualsSign) {
   EXPECT_THAT(Program({"run", "--trace=/a b", "ls"}), ElementsAre("ls"));
   EXPECT_EQ(absl::GetFlag(FLAGS_trace), "/a b");
-  for (const std::string flag : {"--trace", "--trace="}) {
-    EXPECT_EQ(Error({"run", flag, "/file", "ls"}),
-              "no value in " + flag + "; write --trace=FILE");
-  }
+}
 }
 
 TEST_F(CommandLineTest, HelpNeedsNoProgram) {
@@ -185,8 +195,8 @@ TEST_F(CommandLineTest, HelpNamesEveryFlagAndStatus) {
   const std::string help = HelpText();
   for (const char* part :
        {"usage: memalloc_run [FLAGS] [--] PROGRAM", "--hardened", "--stats",
-        "--heap-map=FILE\n", "--trace=FILE\n", "--help", "125", "126", "127",
-        "LD_PRELOAD"}) {
+        "--guard=N ", "--heap-map=FILE\n", "--profile=FILE\n", "--trace=FILE\n",
+        "--help", "125", "126", "127", "LD_PRELOAD"}) {
     EXPECT_THAT(help, HasSubstr(part));
   }
   size_t longest = 0;

@@ -71,6 +71,13 @@ TEST_F(LibraryTest, Hardened) {
             scratch_ / "tree/memalloc/memalloc_hardened.so" + "\n");
 }
 
+TEST_F(LibraryTest, Guard) {
+  const Result result = RunProgram({runner_, "--guard=50", ProbePath(), "env",
+                                    "MEMALLOC_GUARD_SAMPLE_RATE"});
+  EXPECT_EQ(result.errors, "");
+  EXPECT_EQ(result.output, "50\n");
+}
+
 TEST_F(LibraryTest, HardenedIsMissing) {
   ASSERT_EQ(unlink((scratch_ / "tree/memalloc/memalloc_hardened.so").c_str()),
             0);

@@ -310,6 +310,10 @@ size_t UsableBytes() {
   return usable;
 }
 
+bool FaultsAreWatched() { return TheState().look_at_fault != nullptr; }
+
+void ShowFault(const os::Fault& fault) { TheState().look_at_fault(fault); }
+
 void SetEnvironment(const std::string& name, const std::string& value) {
   State& state = TheState();
   const StateLock lock(state.mutex);

@@ -22,6 +22,8 @@
 #include <functional>
 #include <string>
 
+#include "memalloc/os/faults.h"
+
 namespace memalloc::fake_os {
 
 // The calls that can fail, as os.h names them.
@@ -138,6 +140,12 @@ size_t MappedBytes();
 // Bytes that the core may use: of the break, without what others took, and of
 // mappings.
 size_t UsableBytes();
+
+// ---- faults ----
+
+// Whether the core watches faults, and what it is shown if it does.
+bool FaultsAreWatched();
+void ShowFault(const os::Fault& fault);
 
 // ---- what the core reads and writes ----
 

@@ -13,6 +13,7 @@
 #include "memalloc/base/check.h"
 #include "memalloc/base/math.h"
 #include "memalloc/layout/constants.h"
+#include "memalloc/os/faults.h"
 #include "memalloc/os/os.h"
 #include "testing/unit/fake_os_state.h"
 
@@ -385,6 +386,8 @@ uint64_t NowMilliseconds() {
   return state.now;
 }
 
+uint64_t NowOnTheCalendar() { return NowMilliseconds() * 1000000; }
+
 uint64_t NanosecondsToTouch(uintptr_t address) {
   *reinterpret_cast<char*>(address) = 0;
   State& state = TheState();
@@ -410,6 +413,13 @@ void WakeAll(const std::atomic<uint32_t>&) {
 
 int ProcessId() { return 4711; }
 
+int ThreadId() { return 4712; }
+
+bool WatchFaults(void (*look)(const Fault&)) {
+  TheState().look_at_fault = look;
+  return true;
+}
+
 const char* ProgramName() { return "unit test"; }
 
 size_t ReadFile(const char* path, char* text, size_t size) {
@@ -422,6 +432,8 @@ size_t ReadFile(const char* path, char* text, size_t size) {
   text[length] = '\0';
   return length;
 }
+
+uintptr_t MapFile(const char* /*path*/, size_t* /*bytes*/) { return 0; }
 
 void AppendToFile(const char* path, const char* data, size_t bytes) {
   State& state = TheState();

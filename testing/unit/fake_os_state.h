@@ -20,6 +20,7 @@
 #include <string>
 #include <vector>
 
+#include "memalloc/os/faults.h"
 #include "testing/unit/address_space.h"
 #include "testing/unit/fake_os.h"
 
@@ -86,6 +87,8 @@ struct State {
   std::condition_variable_any waiters;
   Actions before;
   Actions after;
+
+  void (*look_at_fault)(const os::Fault&) = nullptr;
 
   size_t advised_huge = 0;
   size_t advised_small = 0;

@@ -173,16 +173,16 @@ TEST(Reports, AFailureIsTold) {
 
 CORE_TEST(ReportSignal, IsHandledWhileTheOptionIsSet) {
   EXPECT_EQ(SetOptionByName("report_signal", "12"), 0);
-  EXPECT_FALSE(TakeReportSignal());
+  EXPECT_FALSE(TakeReportRequest());
   StopBackgroundThread();  // it would take the signal
   raise(SIGUSR2);
-  EXPECT_TRUE(TakeReportSignal());
-  EXPECT_FALSE(TakeReportSignal()) << "once";
+  EXPECT_TRUE(TakeReportRequest());
+  EXPECT_FALSE(TakeReportRequest()) << "once";
   EXPECT_EQ(SetOptionByName("report_signal", "10"), 0);
   StopBackgroundThread();
   EXPECT_EQ(signal(SIGUSR2, SIG_DFL), SIG_DFL) << "given back";
   raise(SIGUSR1);
-  EXPECT_TRUE(TakeReportSignal());
+  EXPECT_TRUE(TakeReportRequest());
   EXPECT_EQ(SetOptionByName("report_signal", "0"), 0);
   EXPECT_EQ(signal(SIGUSR1, SIG_DFL), SIG_DFL);
   EXPECT_EQ(SetOptionByName("report_signal", "9"), EINVAL) << "SIGKILL";

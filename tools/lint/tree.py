@@ -34,8 +34,8 @@ PUBLIC_LAYER = "observe"
 # The C++ headers that allocate nothing and need no .cc of the library. C and
 # Linux headers (with .h) are allowed as well; anything else is a third party.
 CPP_HEADERS = frozenset(
-    "array atomic cstddef cstdint initializer_list limits new type_traits "
-    "utility".split()
+    "algorithm array atomic cstddef cstdint initializer_list limits new "
+    "type_traits utility".split()
 )
 C_HEADER = re.compile(r"[a-z0-9_]+\.h|(sys|linux|asm|bits)/[a-z0-9_/]+\.h")
 

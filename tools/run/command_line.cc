@@ -19,11 +19,15 @@
 
 ABSL_FLAG(bool, hardened, false,
           "use the allocator with more checks (docs/hardened.md)");
+ABSL_FLAG(uint32_t, guard, 0,
+          "put one allocation in N between guards (docs/observability.md)");
 ABSL_FLAG(memalloc::run::StatsFlag, stats, memalloc::run::StatsFlag(),
           "when the program has ended, print on stderr what it used; with "
           "=text, =json or =prometheus, leave its statistics in FILE too");
 ABSL_FLAG(std::string, heap_map, "",
           "leave a heap map at exit, for //tools:heap_map");
+ABSL_FLAG(std::string, profile, "",
+          "leave a heap profile at exit, for go tool pprof");
 ABSL_FLAG(std::string, trace, "",
           "record every call of the allocator, for //tools:replay");
 
@@ -37,6 +41,11 @@ constexpr char kStatsValues[] =
 
 absl::CommandLineFlag* FindFlag(absl::string_view name) {
   return absl::FindCommandLineFlag(absl::StrReplaceAll(name, {{"-", "_"}}));
+}
+
+std::string FileFlagHelp(absl::string_view name) {
+  return absl::StrCat("  --", name, "=FILE\n              ",
+                      FindFlag(name)->Help(), "\n");
 }
 
 // Sets the flag that `argument` names.
@@ -55,7 +64,10 @@ absl::Status SetFlag(absl::string_view argument) {
       absl::ConsumePrefix(&name, "no")) {
     flag = FindFlag(name);
     value = "false";
-    if (flag != nullptr && flag->IsOfType<std::string>()) flag = nullptr;
+    if (flag != nullptr && !flag->IsOfType<bool>() &&
+        !flag->IsOfType<StatsFlag>()) {
+      flag = nullptr;
+    }
   }
   if (flag == nullptr) {
     return OwnFailure(absl::StrCat("unknown flag ", argument,
@@ -68,10 +80,13 @@ absl::Status SetFlag(absl::string_view argument) {
   }
   std::string error;
   if (!flag->ParseFrom(value, &error)) {
-    return OwnFailure(absl::StrCat(
-        "bad value in ", argument, "; write --", flag->Name(), ", ",
+    const std::string no = absl::StrCat(
+        flag->Name(), ", ",
         flag->IsOfType<StatsFlag>() ? absl::StrCat(kStatsValues, ", ") : "",
-        "or --no", flag->Name()));
+        "or --no", flag->Name());
+    return OwnFailure(absl::StrCat(
+        "bad value in ", argument, "; write --",
+        flag->IsOfType<uint32_t>() ? absl::StrCat(flag->Name(), "=N") : no));
   }
   return absl::OkStatus();
 }
@@ -115,20 +130,16 @@ std::string HelpText() {
       "  --hardened  ",
       absl::FindCommandLineFlag("hardened")->Help(),
       "\n"
+      "  --guard=N   ",
+      absl::FindCommandLineFlag("guard")->Help(),
+      "\n"
       "  --stats     when the program has ended, print on stderr what it used\n"
       "  --stats=FORMAT[:FILE]\n"
       "              the same, and leave its statistics in FILE, as text, "
       "json\n"
-      "              or prometheus; %p in FILE is the process's id. Without a\n"
-      "              FILE it is memalloc-stats.%p in the working directory\n"
-      "  --heap-map=FILE\n"
-      "              ",
-      absl::FindCommandLineFlag("heap_map")->Help(),
-      "\n"
-      "  --trace=FILE\n"
-      "              ",
-      absl::FindCommandLineFlag("trace")->Help(),
-      "\n"
+      "              or prometheus. Without a FILE it is memalloc-stats.%p in\n"
+      "              the working directory\n",
+      FileFlagHelp("heap-map"), FileFlagHelp("profile"), FileFlagHelp("trace"),
       "              In each FILE %p becomes the process's id.\n"
       "  --help      print this text\n"
       "\n"
@@ -137,6 +148,7 @@ std::string HelpText() {
       "  memalloc_run --stats sort --parallel=2 big.txt\n"
       "  memalloc_run --stats=json:/tmp/heap.json ./server\n"
       "  memalloc_run --hardened ./server\n"
+      "  memalloc_run --guard=1000 ./server\n"
       "  tools/bazel run //tools:memalloc_run -- --stats ls -l\n"
       "\n"
       "The program runs in the caller's working directory, also under\n"

@@ -10,6 +10,7 @@
 #ifndef TOOLS_RUN_COMMAND_LINE_H_
 #define TOOLS_RUN_COMMAND_LINE_H_
 
+#include <cstdint>
 #include <string>
 
 #include "absl/flags/declare.h"
@@ -17,8 +18,10 @@
 #include "tools/run/stats_flag.h"
 
 ABSL_DECLARE_FLAG(bool, hardened);
+ABSL_DECLARE_FLAG(uint32_t, guard);
 ABSL_DECLARE_FLAG(memalloc::run::StatsFlag, stats);
 ABSL_DECLARE_FLAG(std::string, heap_map);
+ABSL_DECLARE_FLAG(std::string, profile);
 ABSL_DECLARE_FLAG(std::string, trace);
 
 namespace memalloc::run {

@@ -1,10 +1,11 @@
 // The working directory and the environment that the program gets.
 //
 // Invariant: the program sees what the caller of memalloc_run sees, but for
-// LD_PRELOAD, for MEMALLOC_STATS_FILE with --stats, and for the BUILD_*
-// variables by which `bazel run` tells a tool where it was called. Those are
-// used and removed: a memalloc_run further down, started in another directory,
-// must not jump back. Used by main.cc, before anything else is looked up.
+// LD_PRELOAD, for MEMALLOC_STATS_FILE with --stats, for
+// MEMALLOC_GUARD_SAMPLE_RATE with --guard, and for the BUILD_* variables by
+// which `bazel run` tells a tool where it was called. Those are used and
+// removed: a memalloc_run further down, started in another directory, must not
+// jump back. Used by main.cc, before anything else is looked up.
 
 #ifndef TOOLS_RUN_ENVIRONMENT_H_
 #define TOOLS_RUN_ENVIRONMENT_H_

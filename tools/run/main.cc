@@ -8,7 +8,9 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 
@@ -36,8 +38,8 @@ void WriteToStderr(absl::string_view text) {
   static_cast<void>(ignored);
 }
 
-// Enters the caller's directory, finds program and library, and sets
-// LD_PRELOAD. Returns the program's path.
+// Enters the caller's directory, finds program and library, and sets the
+// program's variables. Returns its path.
 absl::StatusOr<std::string> Prepare(const std::string& name) {
   absl::StatusOr<std::string> executable = OwnExecutable();
   if (!executable.ok()) return executable.status();
@@ -52,6 +54,9 @@ absl::StatusOr<std::string> Prepare(const std::string& name) {
   status = CheckTakesPreload(*program, *library, search_path);
   if (!status.ok()) return status;
   SetPreload(library->path);
+  if (const uint32_t rate = absl::GetFlag(FLAGS_guard); rate != 0) {
+    setenv("MEMALLOC_GUARD_SAMPLE_RATE", std::to_string(rate).c_str(), 1);
+  }
   return program;
 }
 

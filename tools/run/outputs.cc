@@ -30,6 +30,7 @@ absl::Status Outputs::Request() {
   } wanted[] = {
       {"statistics", "MEMALLOC_STATS", stats.file},
       {"heap map", "MEMALLOC_HEAP_MAP", absl::GetFlag(FLAGS_heap_map)},
+      {"heap profile", "MEMALLOC_PROFILE", absl::GetFlag(FLAGS_profile)},
   };
   for (const auto& report : wanted) {
     if (report.file.empty()) continue;
