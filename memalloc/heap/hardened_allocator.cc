@@ -89,7 +89,7 @@ void CheckHeldBack(const BlockHeader* block, Room room, const char* call) {
 MEMALLOC_SLOW void LetGoSlow(uintptr_t start) {
   if (const BlockHeader* block = BlockOfCell(start)) {
     CheckHeldBack(block, RoomOfCell(block, start), "free");
-  } else if (!GuardedBlock(WholeBlockAt(start), start).LetGo()) {
+  } else if (!GuardedBlock(WholeBlockAt(start), start).LiftGuard()) {
     return;
   }
   memalloc::Free(reinterpret_cast<void*>(start));
@@ -145,11 +145,10 @@ MEMALLOC_FAST void FreeCellAt(const BlockHeader* block, uintptr_t address,
 }
 
 void FreeWhole(GuardedBlock block, uintptr_t start) {
-  size_t size;
-  const Room room = block.CheckedRoom("free", &size);
-  if (!block.LiftGuard()) return;
-  if (GetOption(Option::kZeroOnFree) >= size && !os::Purge(start, room.bytes)) {
-    Wipe(start, room.bytes);
+  const size_t size = block.CheckedSize("free");
+  if (GetOption(Option::kZeroOnFree) >= size &&
+      !os::Purge(start, RoundUp(size, os::PageSize()))) {
+    Wipe(start, size);
   }
   uintptr_t old = start;
   // LetGo looks for a header where that of a granule stands.
@@ -277,7 +276,7 @@ void* MoveTo(void* pointer, size_t old_size, size_t size, size_t room) {
   return target;
 }
 
-// Within the room.
+// Within the cell.
 void* Resize(Room room, size_t old_size, size_t size) {
   ClearSlack(room, old_size);
   MarkLive(room, CanaryOf(room.start), size);
@@ -285,15 +284,13 @@ void* Resize(Room room, size_t old_size, size_t size) {
 }
 
 // By the core, which may move pages instead of bytes.
-void* ReallocateWhole(GuardedBlock block, uintptr_t start, Room room,
-                      size_t old_size, size_t size) {
-  void* pointer = reinterpret_cast<void*>(start);
+void* ReallocateWhole(GuardedBlock block, void* pointer, size_t old_size,
+                      size_t size) {
   const bool stays_whole = size + kEndSize > kMaxSmallSize;
   if (!stays_whole || !block.LiftGuard()) {
     return MoveTo(pointer, old_size, size, size);
   }
-  ClearSlack(room, old_size);
-  *room.EndWord() = 0;
+  block.ClearCanary(old_size);
   void* moved = AskCore([=] {
     return memalloc::Reallocate(pointer, GuardedBlock::SizeForCore(size));
   });
@@ -319,13 +316,16 @@ void* TryReallocate(void* pointer, size_t size, size_t* old_size) {
   }
   BlockHeader* whole = WholeBlockAt(start);
   if (whole == nullptr) return memalloc::Reallocate(pointer, size);
-  const GuardedBlock block(whole, start);
-  const Room room = block.CheckedRoom("realloc", old_size);
+  GuardedBlock block(whole, start);
+  *old_size = block.CheckedSize("realloc");
   if (size > kMaxRequest) return nullptr;
-  if (GuardedBlock::PagesFor(size) == room.bytes) {
-    return Resize(room, *old_size, size);
+  const size_t wanted = GuardedBlock::SizeForCore(size);
+  if (FitsWell(wanted, block.bytes(), 3) ||
+      RoundUp(wanted, kGranuleSize) == block.bytes()) {
+    block.ClearCanary(*old_size);
+    return block.HandOut(size);
   }
-  return ReallocateWhole(block, start, room, *old_size, size);
+  return ReallocateWhole(block, pointer, *old_size, size);
 }
 
 }  // namespace
@@ -347,7 +347,7 @@ bool FindSize(uintptr_t start, const char* call, size_t* size) {
   }
   BlockHeader* whole = WholeBlockAt(start);
   if (whole == nullptr) return false;
-  GuardedBlock(whole, start).CheckedRoom(call, size);
+  *size = GuardedBlock(whole, start).CheckedSize(call);
   return true;
 }
 
