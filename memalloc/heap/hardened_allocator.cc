@@ -96,14 +96,20 @@ MEMALLOC_SLOW void LetGoSlow(uintptr_t start) {
 }
 
 // The same of anything. Of cells the first word is looked at, as the core is
-// about to write there; the rest is when they are handed out again.
+// about to write there; the rest is when they are handed out again. Those of
+// other threads' blocks join a batch.
 MEMALLOC_FAST void LetGo(uintptr_t start) {
   BlockHeader* block = HeaderOf(start);
   ThreadHeap* heap = t_heap;
-  if (MEMALLOC_UNLIKELY(!block->IsOwnedBy(heap) || !IsFirstWordWiped(start))) {
-    return LetGoSlow(start);
+  if (MEMALLOC_LIKELY(block->IsOwnedBy(heap))) {
+    if (MEMALLOC_LIKELY(IsFirstWordWiped(start))) {
+      return heap->FreeOwn(block, CellAt(start));
+    }
+  } else if (block->status == BlockStatus::kSmall && IsFirstWordWiped(start) &&
+             heap->TryCollect(block, start)) {
+    return;
   }
-  heap->FreeOwn(block, CellAt(start));
+  LetGoSlow(start);
 }
 
 // Nothing stood in the place that a cell was put into. The first cells of a
@@ -130,18 +136,38 @@ MEMALLOC_SLOW void FreeUnusual(const BlockHeader* block, Room room) {
   HoldBack(room);
 }
 
-// Frees a live cell.
+// Frees a live cell of which `check_size` thinks well.
+template <typename CheckSize>
 MEMALLOC_FAST void FreeCellAt(const BlockHeader* block, uintptr_t address,
-                              size_t offset) {
+                              size_t offset, const char* call,
+                              const CheckSize& check_size) {
   const uint64_t canary = CanaryOf(address);
   size_t size;
-  const Room room = CheckedCell(block, address, offset, canary, "free", &size);
+  const Room room = CheckedCell(block, address, offset, canary, call, &size);
+  check_size(size);
   if (MEMALLOC_UNLIKELY(GetOption(Option::kZeroOnFree) != kUsualWipe)) {
     return FreeUnusual(block, room);
   }
   WipeUsual(room.start);
   *room.EndWord() = UsualFreeWord(canary, block->link_key);
   HoldBack(room);
+}
+
+MEMALLOC_FAST void FreeCellAt(const BlockHeader* block, uintptr_t address,
+                              size_t offset) {
+  FreeCellAt(block, address, offset, "free", [](size_t) {});
+}
+
+// The small block of whose first granule the address is; null if there is none.
+MEMALLOC_FAST const BlockHeader* FirstGranuleBlock(uintptr_t address) {
+  const size_t slot = AddressMap::SlotOf(address);
+  if (MEMALLOC_UNLIKELY(g_address_map.Get(slot) != SlotKind::kArena)) {
+    return nullptr;
+  }
+  const auto* block = reinterpret_cast<const BlockHeader*>(
+      (slot << kArenaShift) + HeaderOffset(address));
+  return MEMALLOC_LIKELY(block->status == BlockStatus::kSmall) ? block
+                                                               : nullptr;
 }
 
 void FreeWhole(GuardedBlock block, uintptr_t start) {
@@ -229,16 +255,9 @@ MEMALLOC_SLOW void FreeSlow(void* pointer) noexcept {
 
 void Free(void* pointer) noexcept {
   const auto address = reinterpret_cast<uintptr_t>(pointer);
-  const size_t slot = AddressMap::SlotOf(address);
-  if (MEMALLOC_LIKELY(g_address_map.Get(slot) == SlotKind::kArena)) {
-    const auto* block = reinterpret_cast<const BlockHeader*>(
-        (slot << kArenaShift) + HeaderOffset(address));
-    // That is the block's, in its first granule.
-    if (MEMALLOC_LIKELY(block->status == BlockStatus::kSmall)) {
-      return FreeCellAt(block, address, address % kGranuleSize);
-    }
-  }
-  FreeSlow(pointer);
+  const BlockHeader* block = FirstGranuleBlock(address);
+  if (MEMALLOC_UNLIKELY(block == nullptr)) return FreeSlow(pointer);
+  FreeCellAt(block, address, address % kGranuleSize);
 }
 
 void* AllocateZeroed(size_t size) {
@@ -362,12 +381,16 @@ size_t UsableSize(const void* pointer) {
 }
 
 void FreeSized(void* pointer, size_t size, const char* call) noexcept {
-  size_t asked;
-  if (FindSize(reinterpret_cast<uintptr_t>(pointer), call, &asked) &&
-      asked != size) {
-    DieOfSize(call, pointer, size, asked);
+  const auto address = reinterpret_cast<uintptr_t>(pointer);
+  const auto check_size = [=](size_t asked) {
+    if (MEMALLOC_UNLIKELY(asked != size)) DieOfSize(call, pointer, size, asked);
+  };
+  if (const BlockHeader* block = FirstGranuleBlock(address)) {
+    return FreeCellAt(block, address, address % kGranuleSize, call, check_size);
   }
-  hardened::Free(pointer);
+  size_t asked;
+  if (FindSize(address, call, &asked)) check_size(asked);
+  FreeSlow(pointer);
 }
 
 void FreeAligned(void* pointer, size_t alignment, const char* call) noexcept {
