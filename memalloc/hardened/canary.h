@@ -5,15 +5,17 @@
 //                        ^ canary, cut off            ^ the end of the room
 //                          at the end word
 //
-// The end word is the last of the room: of the cell, or of the pages of a block
-// of its own. It says what the room holds:
+// The room is a cell, and the end word says what it holds:
 //   live: canary ^ slack << 48
-//   free: canary ^ the block's key ^ cleared bytes << 48 (cells only), where 0
-//         stands for the usual number of bytes
+//   free: canary ^ the block's key ^ cleared bytes << 48, where 0 stands for
+//         the usual number of bytes
 // The slack says where the size that was asked for ends: there the canary
 // stands once more, so that the first byte too many is seen. The key is another
 // one each time that a block is made: what is left of a former block does not
 // look like a free cell's end.
+//
+// The header of a large or huge block says what was asked for: it has nothing
+// but a canary behind that.
 
 #ifndef MEMALLOC_HARDENED_CANARY_H_
 #define MEMALLOC_HARDENED_CANARY_H_
@@ -30,10 +32,10 @@ namespace memalloc {
 
 inline constexpr size_t kEndSize = sizeof(uint64_t);
 
-// Memory that serves one allocation.
+// The cell of an allocation.
 struct Room {
   uintptr_t start;
-  size_t bytes;  // a multiple of 8, below 64 KiB more than what is asked for
+  size_t bytes;
 
   MEMALLOC_FAST uint64_t* EndWord() const {
     return reinterpret_cast<uint64_t*>(start + bytes - kEndSize);
@@ -61,7 +63,21 @@ inline constexpr uint64_t kLowBytes[] = {
 
 inline constexpr unsigned kEndShift = 48;
 
-// ---- live rooms ----
+// ---- blocks of their own ----
+
+MEMALLOC_FAST void MarkEnd(uintptr_t start, size_t size) {
+  const uint64_t canary = CanaryOf(start);
+  memcpy(reinterpret_cast<void*>(start + size), &canary, sizeof(canary));
+}
+
+// Whether nobody wrote there.
+MEMALLOC_FAST bool IsEndMarked(uintptr_t start, size_t size) {
+  uint64_t found;
+  memcpy(&found, reinterpret_cast<const void*>(start + size), sizeof(found));
+  return found == CanaryOf(start);
+}
+
+// ---- live cells ----
 
 // Marks the room as one for `size` bytes.
 MEMALLOC_FAST void MarkLive(Room room, uint64_t canary, size_t size) {

@@ -25,6 +25,22 @@ void PlaceForEver(uintptr_t start, uintptr_t end) {
 
 }  // namespace
 
+bool MayGuard() {
+  // Not exact when threads race, and need not be.
+  static std::atomic<uint64_t> second{0};
+  static std::atomic<uint32_t> guards{0};
+  const uint64_t now = os::NowMilliseconds() / 1024;
+  if (second.load(std::memory_order_relaxed) != now) {
+    second.store(now, std::memory_order_relaxed);
+    guards.store(0, std::memory_order_relaxed);
+  }
+  if (guards.load(std::memory_order_relaxed) >= kMaxGuardsPerSecond) {
+    return false;
+  }
+  guards.fetch_add(1, std::memory_order_relaxed);
+  return true;
+}
+
 bool PlaceGuard(uintptr_t start, uintptr_t end) {
   if (start >= end || GetOption(Option::kGuardPages) == 0) return false;
   // Only a bound: no order with anything else.

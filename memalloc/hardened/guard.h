@@ -16,10 +16,20 @@
 #include <stdint.h>
 
 #include "memalloc/base/attributes.h"
+#include "memalloc/base/settings.h"
+#include "memalloc/os/os.h"
 
 namespace memalloc {
 
 inline constexpr size_t kMaxGuards = 16384;
+
+// Bytes of the guard behind a block.
+inline size_t GuardSize() { return kIsHardened ? os::PageSize() : 0; }
+
+// Whether one more guard is affordable: no more than kMaxGuardsPerSecond are,
+// lest a program that allocates large blocks all the time do little else.
+bool MayGuard();
+inline constexpr uint32_t kMaxGuardsPerSecond = 512;
 
 // Takes the access to [start, end) away, multiples of the page size; whether
 // that was done. Not if the range is empty, or the option says no.

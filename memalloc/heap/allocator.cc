@@ -8,6 +8,7 @@
 #include "memalloc/base/math.h"
 #include "memalloc/base/mistakes.h"
 #include "memalloc/base/options.h"
+#include "memalloc/hardened/guard.h"
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/guard_pool.h"
 #include "memalloc/heap/sampling.h"
@@ -84,7 +85,7 @@ void* AllocateKeptLarge(size_t size, bool zero) {
   BlockHeader* block = t_heap->AllocateKeptLarge(GranulesFor(size));
   if (block == nullptr) return nullptr;
   auto* start = reinterpret_cast<void*>(BlockStart(block));
-  if (zero) memset(start, 0, size);
+  if (zero) memset(start, 0, size - GuardSize());
   return start;
 }
 
@@ -112,13 +113,6 @@ void* AllocateWhole(size_t size, size_t alignment, bool zero) {
     CountWhole(address, block, SizeOf(block));
   }
   return start;
-}
-
-// Whether a block of `old_size` bytes may stay for `size`: large enough, and
-// less than one part in `parts` of it wasted.
-MEMALLOC_FAST bool FitsWell(size_t size, size_t old_size, size_t parts) {
-  // Of a larger `size` the difference wraps round.
-  return old_size - size < old_size / parts;
 }
 
 // Of a cell half may be wasted: smaller ones cost a copy and save little. Of

@@ -95,6 +95,13 @@ inline size_t CellSizeAtAlignment(size_t size, size_t alignment) {
 // the process is a failure.
 void* Reallocate(void* pointer, size_t size);
 
+// Whether a block of `old_size` bytes may stay for `size`: large enough, and
+// less than one part in `parts` of it wasted.
+MEMALLOC_FAST bool FitsWell(size_t size, size_t old_size, size_t parts) {
+  // Of a larger `size` the difference wraps round.
+  return old_size - size < old_size / parts;
+}
+
 // Bytes that may be used behind `pointer`; 0 for null, and for a foreign
 // pointer that is not to end the process.
 size_t UsableSize(const void* pointer);

@@ -2,6 +2,8 @@
 
 #include "memalloc/heap/guarded_block.h"
 
+#include <string.h>
+
 #include "memalloc/base/math.h"
 #include "memalloc/base/mistakes.h"
 #include "memalloc/hardened/guard.h"
@@ -30,12 +32,8 @@ BlockHeader* WholeBlockAt(uintptr_t address) {
   }
 }
 
-size_t GuardedBlock::PagesFor(size_t size) {
-  return RoundUp(size + kEndSize, os::PageSize());
-}
-
 size_t GuardedBlock::SizeForCore(size_t size) {
-  return PagesFor(size) + os::PageSize();
+  return size + kEndSize + GuardSize();
 }
 
 size_t GuardedBlock::bytes() const {
@@ -45,35 +43,45 @@ size_t GuardedBlock::bytes() const {
 }
 
 void* GuardedBlock::HandOut(size_t size) {
-  const uintptr_t end = start_ + PagesFor(size);
-  block_->usable_end = end;
-  MarkLive(UsableRoom(), CanaryOf(start_), size);
-  if (PlaceGuard(end, start_ + bytes())) block_->usable_end |= kGuarded;
+  if (block_->status == BlockStatus::kHuge) {
+    block_->asked = 0;
+  } else if (!HasGuard() && MayGuard()) {
+    PlaceGuard(start_ + bytes() - GuardSize());
+  }
+  block_->asked = size << kSizeShift | (block_->asked & kGuarded);
+  MarkEnd(start_, size);
   return reinterpret_cast<void*>(start_);
 }
 
-Room GuardedBlock::CheckedRoom(const char* call, size_t* size) const {
-  if (IsHeldBack()) DieOfDoubleFree(call, start_);
-  const Room room = UsableRoom();
-  if (!IsLive(room, CanaryOf(start_), size)) DieOfOverflow(call, start_);
-  return room;
+size_t GuardedBlock::CheckedSize(const char* call) const {
+  if ((block_->asked & kHeldBack) != 0) DieOfDoubleFree(call, start_);
+  const size_t size = block_->asked >> kSizeShift;
+  if (!IsEndMarked(start_, size)) DieOfOverflow(call, start_);
+  return size;
 }
 
-// The guard from `start` to the block's end.
-bool GuardedBlock::Lift(uintptr_t start) {
-  if (!HasGuard()) return true;
-  if (!memalloc::LiftGuard(start, start_ + bytes())) return false;
-  block_->usable_end &= ~kGuarded;
+void GuardedBlock::ClearCanary(size_t size) {
+  memset(reinterpret_cast<void*>(start_ + size), 0, kEndSize);
+}
+
+// From `start` to the block's end.
+void GuardedBlock::PlaceGuard(uintptr_t start) {
+  const bool is_placed = memalloc::PlaceGuard(start, start_ + bytes());
+  block_->asked |= is_placed ? kGuarded : 0;
+}
+
+bool GuardedBlock::LiftGuard() {
+  const bool is_all = (block_->asked & kHeldBack) != 0;
+  const uintptr_t end = start_ + bytes();
+  const uintptr_t start = is_all ? start_ : end - GuardSize();
+  if (HasGuard() && !memalloc::LiftGuard(start, end)) return false;
+  block_->asked &= ~(kGuarded | kHeldBack);
   return true;
 }
 
-bool GuardedBlock::LiftGuard() { return Lift(block_->usable_end & ~kGuarded); }
-
 void GuardedBlock::HoldBack() {
-  block_->usable_end = kHeldBack;
-  if (PlaceGuard(start_, start_ + bytes())) block_->usable_end |= kGuarded;
+  if (LiftGuard()) PlaceGuard(start_);
+  block_->asked |= kHeldBack;
 }
-
-bool GuardedBlock::LetGo() { return Lift(start_); }
 
 }  // namespace memalloc

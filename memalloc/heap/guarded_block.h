@@ -1,10 +1,13 @@
-// A large or huge block in the hardened build: the pages that the program may
-// use, a canary at their end, and a guard behind. Layer: heap.
+// A large or huge block in the hardened build: what was asked for, a canary
+// right behind, and a guard at the end. Layer: heap.
 //
-//   | pages for the size and the end word | guard, up to the block's end |
+//   | what was asked for | canary |        | guard |
 //
-// The guard is lifted before the core may touch the block again. While a freed
-// block is held back, all of it is guarded: whoever uses it then faults.
+// The guard of a large block is its last page. It stays there while the block
+// waits in a magazine, so that to use it again costs no system call, and is
+// lifted before the block is resized or goes back to the central heap. That of
+// a huge block belongs to the mapping (huge_mapping.h). While a freed block is
+// held back, all of it is guarded: whoever uses it then faults.
 
 #ifndef MEMALLOC_HEAP_GUARDED_BLOCK_H_
 #define MEMALLOC_HEAP_GUARDED_BLOCK_H_
@@ -25,9 +28,7 @@ class GuardedBlock {
   GuardedBlock(BlockHeader* block, uintptr_t start)
       : block_(block), start_(start) {}
 
-  // Bytes of the pages for an allocation of `size` bytes and its end word.
-  static size_t PagesFor(size_t size);
-  // What the core is asked for so that a guard fits too.
+  // What the core is asked for so that canary and guard fit too.
   static size_t SizeForCore(size_t size);
 
   // Of the block as the core knows it.
@@ -36,32 +37,29 @@ class GuardedBlock {
   // Makes it an allocation of `size` bytes, with a guard if possible.
   void* HandOut(size_t size);
 
-  // The room of the allocation, and its size. Dies with a message about `call`
-  // if it was freed or written beyond.
-  Room CheckedRoom(const char* call, size_t* size) const;
+  // The size of the allocation. Dies with a message about `call` if it was
+  // freed or written beyond.
+  size_t CheckedSize(const char* call) const;
 
-  // Undoes HandOut. False if the kernel refuses: the block must stay as it is,
-  // for ever if it was freed.
+  // Takes the canary behind `size` bytes away, before the program gets it.
+  void ClearCanary(size_t size);
+
+  // Makes all of the block usable. False if the kernel refuses: it must stay as
+  // it is, for ever if it was freed.
   bool LiftGuard();
 
-  // Takes the access to a block without a guard, if possible.
+  // Takes the access to all of a freed block, if possible.
   void HoldBack();
-  // Gives it back; false as above.
-  bool LetGo();
 
  private:
-  // In the place of usable_end, while the block is held back.
-  static constexpr uintptr_t kHeldBack = 2;
-  static constexpr uintptr_t kGuarded = 1;  // added to either
+  // In the header, beside the size: a guard stands in the block, and the block
+  // is held back.
+  static constexpr size_t kGuarded = 1;
+  static constexpr size_t kHeldBack = 2;
+  static constexpr unsigned kSizeShift = 2;
 
-  bool HasGuard() const { return (block_->usable_end & kGuarded) != 0; }
-  bool IsHeldBack() const {
-    return (block_->usable_end & ~kGuarded) == kHeldBack;
-  }
-  Room UsableRoom() const {
-    return {start_, (block_->usable_end & ~kGuarded) - start_};
-  }
-  bool Lift(uintptr_t start);
+  bool HasGuard() const { return (block_->asked & kGuarded) != 0; }
+  void PlaceGuard(uintptr_t start);
 
   BlockHeader* block_;
   uintptr_t start_;

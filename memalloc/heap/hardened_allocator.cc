@@ -90,21 +90,27 @@ void CheckHeldBack(const BlockHeader* block, Room room, const char* call) {
 MEMALLOC_SLOW void LetGoSlow(uintptr_t start) {
   if (const BlockHeader* block = BlockOfCell(start)) {
     CheckHeldBack(block, RoomOfCell(block, start), "free");
-  } else if (!GuardedBlock(WholeBlockAt(start), start).LetGo()) {
+  } else if (!GuardedBlock(WholeBlockAt(start), start).LiftGuard()) {
     return;
   }
   memalloc::Free(reinterpret_cast<void*>(start));
 }
 
 // The same of anything. Of cells the first word is looked at, as the core is
-// about to write there; the rest is when they are handed out again.
+// about to write there; the rest is when they are handed out again. Those of
+// other threads' blocks join a batch.
 MEMALLOC_FAST void LetGo(uintptr_t start) {
   BlockHeader* block = HeaderOf(start);
   ThreadHeap* heap = t_heap;
-  if (MEMALLOC_UNLIKELY(!block->IsOwnedBy(heap) || !IsFirstWordWiped(start))) {
-    return LetGoSlow(start);
+  if (MEMALLOC_LIKELY(block->IsOwnedBy(heap))) {
+    if (MEMALLOC_LIKELY(IsFirstWordWiped(start))) {
+      return heap->FreeOwn(block, CellAt(start));
+    }
+  } else if (block->status == BlockStatus::kSmall && IsFirstWordWiped(start) &&
+             heap->TryCollect(block, start)) {
+    return;
   }
-  heap->FreeOwn(block, CellAt(start));
+  LetGoSlow(start);
 }
 
 // Nothing stood in the place that a cell was put into. The first cells of a
@@ -131,12 +137,15 @@ MEMALLOC_SLOW void FreeUnusual(const BlockHeader* block, Room room) {
   HoldBack(room);
 }
 
-// Frees a live cell.
+// Frees a live cell of which `check_size` thinks well.
+template <typename CheckSize>
 MEMALLOC_FAST void FreeCellAt(const BlockHeader* block, uintptr_t address,
-                              size_t offset) {
+                              size_t offset, const char* call,
+                              const CheckSize& check_size) {
   const uint64_t canary = CanaryOf(address);
   size_t size;
-  const Room room = CheckedCell(block, address, offset, canary, "free", &size);
+  const Room room = CheckedCell(block, address, offset, canary, call, &size);
+  check_size(size);
   if (MEMALLOC_UNLIKELY(GetOption(Option::kZeroOnFree) != kUsualWipe)) {
     return FreeUnusual(block, room);
   }
@@ -145,12 +154,28 @@ MEMALLOC_FAST void FreeCellAt(const BlockHeader* block, uintptr_t address,
   HoldBack(room);
 }
 
+MEMALLOC_FAST void FreeCellAt(const BlockHeader* block, uintptr_t address,
+                              size_t offset) {
+  FreeCellAt(block, address, offset, "free", [](size_t) {});
+}
+
+// The small block of whose first granule the address is; null if there is none.
+MEMALLOC_FAST const BlockHeader* FirstGranuleBlock(uintptr_t address) {
+  const size_t slot = AddressMap::SlotOf(address);
+  if (MEMALLOC_UNLIKELY(g_address_map.Get(slot) != SlotKind::kArena)) {
+    return nullptr;
+  }
+  const auto* block = reinterpret_cast<const BlockHeader*>(
+      (slot << kArenaShift) + HeaderOffset(address));
+  return MEMALLOC_LIKELY(block->status == BlockStatus::kSmall) ? block
+                                                               : nullptr;
+}
+
 void FreeWhole(GuardedBlock block, uintptr_t start) {
-  size_t size;
-  const Room room = block.CheckedRoom("free", &size);
-  if (!block.LiftGuard()) return;
-  if (GetOption(Option::kZeroOnFree) >= size && !os::Purge(start, room.bytes)) {
-    Wipe(start, room.bytes);
+  const size_t size = block.CheckedSize("free");
+  if (GetOption(Option::kZeroOnFree) >= size &&
+      !os::Purge(start, RoundUp(size, os::PageSize()))) {
+    Wipe(start, size);
   }
   uintptr_t old = start;
   // LetGo looks for a header where that of a granule stands.
@@ -235,16 +260,9 @@ MEMALLOC_ENTRY MEMALLOC_SLOW void FreeSlow(void* pointer) noexcept {
 
 MEMALLOC_ENTRY void Free(void* pointer) noexcept {
   const auto address = reinterpret_cast<uintptr_t>(pointer);
-  const size_t slot = AddressMap::SlotOf(address);
-  if (MEMALLOC_LIKELY(g_address_map.Get(slot) == SlotKind::kArena)) {
-    const auto* block = reinterpret_cast<const BlockHeader*>(
-        (slot << kArenaShift) + HeaderOffset(address));
-    // That is the block's, in its first granule.
-    if (MEMALLOC_LIKELY(block->status == BlockStatus::kSmall)) {
-      return FreeCellAt(block, address, address % kGranuleSize);
-    }
-  }
-  FreeSlow(pointer);
+  const BlockHeader* block = FirstGranuleBlock(address);
+  if (MEMALLOC_UNLIKELY(block == nullptr)) return FreeSlow(pointer);
+  FreeCellAt(block, address, address % kGranuleSize);
 }
 
 void* AllocateZeroed(size_t size) {
@@ -282,7 +300,7 @@ void* MoveTo(void* pointer, size_t old_size, size_t size, size_t room) {
   return target;
 }
 
-// Within the room.
+// Within the cell.
 void* Resize(Room room, size_t old_size, size_t size) {
   ClearSlack(room, old_size);
   MarkLive(room, CanaryOf(room.start), size);
@@ -290,15 +308,13 @@ void* Resize(Room room, size_t old_size, size_t size) {
 }
 
 // By the core, which may move pages instead of bytes.
-void* ReallocateWhole(GuardedBlock block, uintptr_t start, Room room,
-                      size_t old_size, size_t size) {
-  void* pointer = reinterpret_cast<void*>(start);
+void* ReallocateWhole(GuardedBlock block, void* pointer, size_t old_size,
+                      size_t size) {
   const bool stays_whole = size + kEndSize > kMaxSmallSize;
   if (!stays_whole || !block.LiftGuard()) {
     return MoveTo(pointer, old_size, size, size);
   }
-  ClearSlack(room, old_size);
-  *room.EndWord() = 0;
+  block.ClearCanary(old_size);
   void* moved = AskCore([=] {
     return memalloc::Reallocate(pointer, GuardedBlock::SizeForCore(size));
   });
@@ -330,13 +346,16 @@ void* TryReallocate(void* pointer, size_t size, size_t* old_size) {
   }
   BlockHeader* whole = WholeBlockAt(start);
   if (whole == nullptr) return memalloc::Reallocate(pointer, size);
-  const GuardedBlock block(whole, start);
-  const Room room = block.CheckedRoom("realloc", old_size);
+  GuardedBlock block(whole, start);
+  *old_size = block.CheckedSize("realloc");
   if (size > kMaxRequest) return nullptr;
-  if (GuardedBlock::PagesFor(size) == room.bytes) {
-    return Resize(room, *old_size, size);
+  const size_t wanted = GuardedBlock::SizeForCore(size);
+  if (FitsWell(wanted, block.bytes(), 3) ||
+      RoundUp(wanted, kGranuleSize) == block.bytes()) {
+    block.ClearCanary(*old_size);
+    return block.HandOut(size);
   }
-  return ReallocateWhole(block, start, room, *old_size, size);
+  return ReallocateWhole(block, pointer, *old_size, size);
 }
 
 }  // namespace
@@ -358,7 +377,7 @@ bool FindSize(uintptr_t start, const char* call, size_t* size) {
   }
   BlockHeader* whole = WholeBlockAt(start);
   if (whole == nullptr) return false;
-  GuardedBlock(whole, start).CheckedRoom(call, size);
+  *size = GuardedBlock(whole, start).CheckedSize(call);
   return true;
 }
 
@@ -374,15 +393,19 @@ MEMALLOC_ENTRY size_t UsableSize(const void* pointer) {
 
 MEMALLOC_ENTRY void FreeSized(void* pointer, size_t size,
                               const char* call) noexcept {
-  if (GuardPool::Has(reinterpret_cast<uintptr_t>(pointer))) {
+  const auto address = reinterpret_cast<uintptr_t>(pointer);
+  if (MEMALLOC_UNLIKELY(GuardPool::Has(address))) {
     return memalloc::FreeSized(pointer, size, call);
   }
-  size_t asked;
-  if (FindSize(reinterpret_cast<uintptr_t>(pointer), call, &asked) &&
-      asked != size) {
-    DieOfSize(call, pointer, size, asked);
+  const auto check_size = [=](size_t asked) {
+    if (MEMALLOC_UNLIKELY(asked != size)) DieOfSize(call, pointer, size, asked);
+  };
+  if (const BlockHeader* block = FirstGranuleBlock(address)) {
+    return FreeCellAt(block, address, address % kGranuleSize, call, check_size);
   }
-  hardened::Free(pointer);
+  size_t asked;
+  if (FindSize(address, call, &asked)) check_size(asked);
+  FreeSlow(pointer);
 }
 
 MEMALLOC_ENTRY void FreeAligned(void* pointer, size_t alignment,

@@ -27,7 +27,8 @@ namespace memalloc::hardened {
 MEMALLOC_SLOW void* AllocateAnySize(size_t size);
 // Makes a cell from the core, of a block with the key, an allocation, whatever
 // it was before; a freed one must be as it was left.
-MEMALLOC_SLOW void* HandOutUnusual(Room room, uintptr_t key, size_t size);
+MEMALLOC_SLOW void* HandOutUnusual(Room room, uintptr_t key, size_t size)
+    __attribute__((returns_nonnull));
 
 // ---- the interface: see allocator.h ----
 

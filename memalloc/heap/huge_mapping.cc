@@ -2,6 +2,8 @@
 
 #include "memalloc/heap/huge_mapping.h"
 
+#include <string.h>
+
 #include "memalloc/base/math.h"
 #include "memalloc/base/settings.h"
 #include "memalloc/hardened/guard.h"
@@ -52,20 +54,38 @@ ArenaHeader* Describe(uintptr_t base, size_t offset, size_t bytes) {
   return arena;
 }
 
-// Reserves room for a block and makes its table usable; 0 on failure.
+// Reserves room for a block, and for a guard behind it, which is never made
+// usable, and makes its table usable; 0 on failure. What lies beside the table
+// remains a guard too in the hardened build.
 uintptr_t ReserveRoom(size_t offset, size_t bytes, size_t alignment) {
-  const uintptr_t base =
-      ReserveAligned(offset + bytes, Max(alignment, kArenaSize),
-                     alignment >= kArenaSize ? offset : 0);
+  const size_t room = offset + bytes + GuardSize();
+  const uintptr_t base = ReserveAligned(room, Max(alignment, kArenaSize),
+                                        alignment >= kArenaSize ? offset : 0);
   if (base == 0) return 0;
-  if (os::Commit(base, kTableSize)) {
-    if constexpr (kIsHardened) {
-      GuardTable(base, reinterpret_cast<uintptr_t>(ArenaHeaderAt(base)), 0);
-    }
-    return base;
+  uintptr_t start = base;
+  uintptr_t end = base + kTableSize;
+  if constexpr (kIsHardened) {
+    const size_t page = os::PageSize();
+    const auto table = reinterpret_cast<uintptr_t>(ArenaHeaderAt(base));
+    start = RoundDown(table, page);
+    end = RoundUp(table + kGranulesPerArena * sizeof(BlockHeader), page);
   }
-  ReturnAfterFailure(base, offset + bytes, base, kTableSize);
+  if (os::Commit(start, end - start)) return base;
+  ReturnAfterFailure(base, room, start, end - start);
   return 0;
+}
+
+// The guard, if there is one, makes way and is placed anew. It stands behind
+// the mapping whatever the kernel says.
+bool GrowInPlace(const ArenaHeader* arena, size_t bytes) {
+  const uintptr_t start = arena->huge.start;
+  const size_t mapped = arena->huge.mapped;
+  const size_t guard = GuardSize();
+  if (guard == 0) return os::RemapInPlace(start, mapped, bytes);
+  if (!os::Unprotect(start + mapped, guard)) return false;
+  const bool is_grown = os::RemapInPlace(start, mapped + guard, bytes + guard);
+  os::Protect(start + (is_grown ? bytes : mapped), guard);
+  return is_grown;
 }
 
 ArenaHeader* Move(ArenaHeader* arena, size_t bytes) {
@@ -76,13 +96,19 @@ ArenaHeader* Move(ArenaHeader* arena, size_t bytes) {
   const uintptr_t new_base = ReserveRoom(kTableSize, bytes, kGranuleSize);
   if (new_base == 0) return nullptr;
   ClearSlots(base, offset, old_bytes);
-  if (!os::RemapTo(start, old_bytes, bytes, new_base + kTableSize)) {
+  // The guard is made of the block's own memory, or it could not grow in place.
+  const size_t room = bytes + GuardSize();
+  const uintptr_t new_start = new_base + kTableSize;
+  if (!os::RemapTo(start, old_bytes, room, new_start)) {
     MarkSlots(base, offset, old_bytes);
-    ReturnAfterFailure(new_base, kTableSize + bytes, new_base + kTableSize,
-                       bytes);
+    ReturnAfterFailure(new_base, kTableSize + room, new_start, room);
     return nullptr;
   }
   os::Unmap(base, offset);
+  if (GuardSize() != 0) {
+    os::Protect(new_start + bytes, GuardSize());
+    os::Unmap(start + old_bytes, GuardSize());
+  }
   return Describe(new_base, kTableSize, bytes);
 }
 
@@ -95,7 +121,8 @@ ArenaHeader* MakeHugeMapping(size_t size, size_t alignment) {
   const uintptr_t base = ReserveRoom(offset, bytes, alignment);
   if (base == 0) return nullptr;
   if (!os::Commit(base + offset, bytes)) {
-    ReturnAfterFailure(base, offset + bytes, base + offset, bytes);
+    ReturnAfterFailure(base, offset + bytes + GuardSize(), base + offset,
+                       bytes);
     return nullptr;
   }
   return Describe(base, offset, bytes);
@@ -106,9 +133,7 @@ ArenaHeader* ResizeHugeMapping(ArenaHeader* arena, size_t size) {
   const size_t bytes = RoundUp(size, os::PageSize());
   const size_t mapped = arena->huge.mapped;
   if (bytes > mapped) {
-    if (!os::RemapInPlace(arena->huge.start, mapped, bytes)) {
-      return Move(arena, bytes);
-    }
+    if (!GrowInPlace(arena, bytes)) return Move(arena, bytes);
     return Describe(arena->Start(), OffsetOf(arena), bytes);
   }
   if (bytes < arena->huge.bytes) CutHugeMapping(arena, bytes);
@@ -123,7 +148,13 @@ void CutHugeMapping(ArenaHeader* arena, size_t bytes) {
   // Slots are given up before their memory: another thread may get it at once.
   g_address_map.Set(arena->Start() + slots * kArenaSize,
                     SlotsOf(offset, mapped) - slots, SlotKind::kForeign);
-  os::Unmap(arena->huge.start + bytes, mapped - bytes);
+  const uintptr_t end = arena->huge.start + bytes;
+  if (const size_t guard = GuardSize(); guard != 0) {
+    // Clear, as the block may grow over it.
+    if (!os::Purge(end, guard)) memset(reinterpret_cast<void*>(end), 0, guard);
+    os::Protect(end, guard);
+  }
+  os::Unmap(end + GuardSize(), mapped - bytes);
   arena->huge.mapped = bytes;
 }
 
@@ -132,7 +163,7 @@ void DropHugeMapping(ArenaHeader* arena) {
   const size_t offset = OffsetOf(arena);
   const size_t bytes = arena->huge.mapped;
   ClearSlots(base, offset, bytes);
-  ReturnReservation(base, offset + bytes);
+  ReturnReservation(base, offset + bytes + GuardSize());
 }
 
 size_t HugeGranulesFor(size_t size, size_t alignment) {

@@ -6,6 +6,7 @@
 #include "memalloc/base/check.h"
 #include "memalloc/base/math.h"
 #include "memalloc/heap/central_heap.h"
+#include "memalloc/heap/guarded_block.h"
 #include "memalloc/os/os.h"
 
 namespace memalloc {
@@ -16,6 +17,7 @@ void DescribeLarge(BlockHeader* block, size_t granules) {
   block->status = BlockStatus::kLarge;
   block->place = BlockPlace::kCurrent;
   block->cell_size = static_cast<uint32_t>(granules * kGranuleSize);
+  if constexpr (kIsHardened) block->asked = 0;
 }
 
 }  // namespace
@@ -60,6 +62,12 @@ void* CentralHeap::TryAllocateLarge(size_t size, size_t alignment, bool zero,
 }
 
 void CentralHeap::FreeLarge(BlockHeader* block) {
+  if constexpr (kIsHardened) {
+    if (!GuardedBlock(block, BlockStart(block)).LiftGuard()) {
+      block->place = BlockPlace::kKept;  // for ever
+      return;
+    }
+  }
   const size_t granules = block->granules;
   const bool purged = PurgesAtOnce() && PurgeBlock(block, granules);
   const LockHolder holder(lock_);

@@ -9,8 +9,10 @@
 #include "memalloc/base/event_counts.h"
 #include "memalloc/base/math.h"
 #include "memalloc/base/settings.h"
+#include "memalloc/hardened/canary.h"
 #include "memalloc/hardened/carve_order.h"
 #include "memalloc/hardened/quarantine.h"
+#include "memalloc/hardened/wipe.h"
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/guard_pool.h"
 #include "memalloc/heap/sampling.h"
@@ -24,13 +26,25 @@ namespace {
 // Carving stops at the end of such a page.
 constexpr size_t kCarveUnit = 4096;
 
+void MarkAsFreed(const BlockHeader* block, uintptr_t cell) {
+  WipeUsual(cell);
+  *Room{cell, block->cell_size}.EndWord() =
+      UsualFreeWord(CanaryOf(cell), block->link_key);
+}
+
 // Links so many new cells of the block, from `start` on; the list's first.
 [[maybe_unused]] uintptr_t LinkInAnyOrder(const BlockHeader* block,
                                           uintptr_t start, size_t cells) {
   const CarveOrder order(cells, t_quarantine.random());
+  const uintptr_t page_end = RoundUp(start + 1, kCarveUnit);
   uintptr_t next = 0;
   for (size_t i = 0; i < cells; ++i) {
     const uintptr_t cell = start + order[i] * block->cell_size;
+    // As one that was freed, so that malloc's fast path may have it; but not
+    // if that would touch another page, or the next cell.
+    if (block->cell_size >= kUsualWipe && cell + block->cell_size <= page_end) {
+      MarkAsFreed(block, cell);
+    }
     CellAt(cell)->SetNext(next, block->link_key);
     next = cell;
   }

@@ -112,9 +112,9 @@ struct alignas(MEMALLOC_CACHE_LINE) BlockHeader {
     // The key of the links of its free cells (free_cell.h), another one each
     // time that the block is made. Does not change while a cell is handed out.
     uintptr_t link_key;
-    // kLarge and kHuge in the hardened build: where the pages end that the
-    // program may use, plus 1 if a guard stands there.
-    uintptr_t usable_end;
+    // kLarge and kHuge in the hardened build: what was asked for, and where
+    // guards stand (heap/guarded_block.h).
+    size_t asked;
   };
 
   // Whether the running thread's heap owns the block. No ordering is needed:

@@ -11,6 +11,7 @@
 
 #include "gtest/gtest.h"
 #include "memalloc/base/options.h"
+#include "memalloc/hardened/guard.h"
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/runtime/options.h"
 #include "testing/unit/fake_os.h"
@@ -139,6 +140,40 @@ CORE_TEST(HardenedAllocator, ABlockWhoseGuardStaysIsNotUsedAgain) {
   for (int i = 0; i < 100; ++i) {
     EXPECT_NE(hardened::Allocate(100000), block);
   }
+}
+
+CORE_TEST(HardenedAllocator, ABlockUsedAgainKeepsItsGuard) {
+  hardened::Free(hardened::Allocate(1));  // makes the thread a heap
+  hardened::Free(hardened::Allocate(100000));
+  const size_t protects = fake_os::Count(fake_os::Call::kProtect);
+  const size_t unprotects = fake_os::Count(fake_os::Call::kUnprotect);
+  for (size_t size = 70000; size < 120000; size += 1000) {
+    hardened::Free(hardened::Allocate(size));
+    void* zeroed = hardened::AllocateZeroed(size);
+    EXPECT_TRUE(IsZero(zeroed, size));
+    hardened::Free(Filled(zeroed, size, size).pointer);
+  }
+  EXPECT_EQ(fake_os::Count(fake_os::Call::kProtect), protects);
+  EXPECT_EQ(fake_os::Count(fake_os::Call::kUnprotect), unprotects);
+}
+
+CORE_TEST(HardenedAllocator, FewGuardsArePlacedInASecond) {
+  std::vector<void*> blocks;
+  const auto allocate = [&] {
+    const size_t before = fake_os::Count(fake_os::Call::kProtect);
+    for (uint32_t i = 0; i < kMaxGuardsPerSecond * 2; ++i) {
+      blocks.push_back(hardened::Allocate(70000));
+    }
+    return fake_os::Count(fake_os::Call::kProtect) - before;
+  };
+  // Those of the arenas' tables are counted too.
+  constexpr size_t kForTables = 64;
+  EXPECT_GE(allocate(), kMaxGuardsPerSecond);
+  EXPECT_LE(allocate(), kForTables);
+  fake_os::PassTime(2048);
+  EXPECT_GE(allocate(), kMaxGuardsPerSecond);
+  EXPECT_LE(allocate(), kForTables);
+  for (void* block : blocks) hardened::Free(block);
 }
 
 CORE_TEST(HardenedAllocator, FreedCellsComeBackClear) {
