@@ -97,6 +97,8 @@ struct memalloc_statistics {
   struct memalloc_extent live_cells;
   struct memalloc_extent live_large;
   struct memalloc_extent live_huge;
+  struct memalloc_extent guarded; /* guarded allocations and their records; only
+                                     what is resident */
   /* Free, ready for the next malloc of a thread, or on their way to one. */
   struct memalloc_extent bins;
   struct memalloc_extent magazines;
@@ -114,6 +116,7 @@ struct memalloc_statistics {
   struct memalloc_extent tables; /* headers, in arenas and of huge blocks */
   struct memalloc_extent thread_heaps;
   struct memalloc_extent address_map;
+  struct memalloc_extent profile; /* stacks and samples; only what is resident */
 
   /* How much of live_cells was not asked for but came by rounding up: an
    * estimate, half a step between size classes for each cell. */

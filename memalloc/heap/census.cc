@@ -11,6 +11,7 @@
 #include "memalloc/base/math.h"
 #include "memalloc/heap/huge_mapping.h"
 #include "memalloc/heap/resident_pages.h"
+#include "memalloc/heap/sampling.h"
 #include "memalloc/heap/thread_heap.h"
 #include "memalloc/layout/address_map.h"
 
@@ -174,7 +175,9 @@ void CentralHeap::CountCalls(Census* census) {
   };
   for (unsigned c = 0; c < kNumSizeClasses; ++c) {
     ClassCensus* count = &census->classes[c];
-    const uint64_t handed_out = count->allocations + cells_handed_out_[c];
+    const uint64_t handed_out =
+        count->allocations + cells_handed_out_[c] +
+        g_sampled_cells.CountOf(static_cast<SizeClass>(c));
     CallsSeen* seen = &calls_seen_[c];
     note(handed_out - Min(handed_out, count->in_bins), count->Live(), seen);
     count->allocations = seen->allocations;

@@ -159,6 +159,7 @@ FreeCell* SampledCells::TryAllocate(SizeClass size_class) {
   BlockHeader* block = partial_[size_class].first();
   if (block == nullptr) return nullptr;
   FreeCell* cell = TakeCell(block);
+  handed_out_[size_class].Add(1);
   if (!HasCells(block)) partial_[size_class].Remove(block);
   return cell;
 }

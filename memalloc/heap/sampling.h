@@ -33,6 +33,7 @@
 #include <atomic>
 
 #include "memalloc/base/attributes.h"
+#include "memalloc/base/counter.h"
 #include "memalloc/base/lock.h"
 #include "memalloc/base/options.h"
 #include "memalloc/heap/block_list.h"
@@ -143,6 +144,10 @@ class SampledCells {
 
   // Null when memory is short.
   FreeCell* Allocate(SizeClass size_class) MEMALLOC_EXCLUDES(g_sampling_lock);
+  // Cells of the class so far.
+  uint64_t CountOf(SizeClass size_class) const {
+    return handed_out_[size_class].Get();
+  }
   void Free(BlockHeader* block, FreeCell* cell)
       MEMALLOC_EXCLUDES(g_sampling_lock);
 
@@ -152,6 +157,7 @@ class SampledCells {
 
   // Those with cells to hand out.
   BlockList partial_[kNumSizeClasses] MEMALLOC_GUARDED_BY(g_sampling_lock);
+  Counter handed_out_[kNumSizeClasses];  // written under that lock
 };
 
 extern MEMALLOC_HIDDEN SampledCells g_sampled_cells;

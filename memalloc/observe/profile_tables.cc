@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "memalloc/base/math.h"
+#include "memalloc/heap/resident_pages.h"
 #include "memalloc/observe/mapped_memory.h"
 #include "memalloc/os/os.h"
 
@@ -29,12 +30,7 @@ ProfileTables g_profile;
 
 bool ProfileTables::MakeTables() {
   if (stacks_ != 0) return true;
-  constexpr size_t kStackBytes = kStackUnits * kStackUnit;
-  constexpr size_t kStackBucketBytes = kStackBuckets * sizeof(uint32_t);
-  constexpr size_t kSampleBucketBytes = kSampleBuckets * sizeof(uint32_t);
-  constexpr size_t kSampleBytes = kSamples * sizeof(Sample);
-  MappedMemory memory(kStackBytes + kStackBucketBytes + kSampleBucketBytes +
-                      kSampleBytes);
+  MappedMemory memory(kBytes);
   const auto start = reinterpret_cast<uintptr_t>(memory.As<char>());
   if (start == 0) return false;
   memory.Release();
@@ -47,6 +43,12 @@ bool ProfileTables::MakeTables() {
   samples_ = reinterpret_cast<Sample*>(next);
   stacks_ = start;
   return true;
+}
+
+uint64_t ProfileTables::resident_bytes() const {
+  if (stacks_ == 0) return 0;
+  ResidentPages pages(stacks_, stacks_ + kBytes, /*with_pages=*/true);
+  return pages.Look(stacks_, stacks_ + kBytes).resident;
 }
 
 // The stack's number; 0 if there is no room for it.

@@ -113,6 +113,8 @@ class ProfileTables {
   double allocated_bytes() const MEMALLOC_REQUIRES(g_sampling_lock) {
     return allocated_bytes_;
   }
+  // Of the tables' memory, most of which is never touched.
+  uint64_t resident_bytes() const MEMALLOC_REQUIRES(g_sampling_lock);
   // Samples for which there was no room.
   uint64_t dropped() const MEMALLOC_REQUIRES(g_sampling_lock) {
     return dropped_;
@@ -146,6 +148,15 @@ class ProfileTables {
   Stack* StackAt(uint32_t number) const {
     return reinterpret_cast<Stack*>(stacks_ + number * kStackUnit);
   }
+
+  // The tables stand behind each other.
+  static constexpr size_t kStackBytes = kStackUnits * kStackUnit;
+  static constexpr size_t kStackBucketBytes = kStackBuckets * sizeof(uint32_t);
+  static constexpr size_t kSampleBucketBytes =
+      kSampleBuckets * sizeof(uint32_t);
+  static constexpr size_t kBytes = kStackBytes + kStackBucketBytes +
+                                   kSampleBucketBytes +
+                                   kSamples * sizeof(Sample);
 
   bool MakeTables() MEMALLOC_REQUIRES(g_sampling_lock);
   uint32_t FindStack(const uintptr_t* frames, size_t depth)

@@ -10,6 +10,9 @@
 #include "memalloc/os/os.h"
 #include "memalloc/runtime/runtime.h"
 
+// The names are the compiler's and the linker's.
+// NOLINTBEGIN(bugprone-reserved-identifier)
+
 // Of the compiler's library, in no header: the table's entry for an address.
 extern "C" const void* _Unwind_Find_FDE(void* address, void** bases);
 
@@ -19,6 +22,8 @@ extern "C" {
 __attribute__((weak)) MEMALLOC_HIDDEN extern const char __start_memalloc_entry;
 __attribute__((weak)) MEMALLOC_HIDDEN extern const char __stop_memalloc_entry;
 }
+
+// NOLINTEND(bugprone-reserved-identifier)
 
 namespace memalloc {
 namespace {

@@ -9,8 +9,10 @@
 
 #include "memalloc/base/math.h"
 #include "memalloc/heap/census.h"
+#include "memalloc/heap/guard_pool.h"
 #include "memalloc/heap/resident_pages.h"
 #include "memalloc/layout/address_map.h"
+#include "memalloc/observe/profile_tables.h"
 #include "memalloc/observe/statistics_parts.h"
 #include "memalloc/os/os.h"
 
@@ -156,6 +158,16 @@ void AddAddressMap(bool with_pages, struct memalloc_statistics* sums) {
   sums->address_map = {map.resident, map.resident};
 }
 
+// What guarded sampling and the profiler have beside the heap.
+void AddObservers(bool with_pages, struct memalloc_statistics* sums) {
+  const uint64_t guarded = g_guard_pool.Counts().resident_bytes;
+  sums->guarded = {guarded, guarded};
+  if (!with_pages) return;
+  const LockHolder holder(g_sampling_lock);
+  const uint64_t profile = g_profile.resident_bytes();
+  sums->profile = {profile, profile};
+}
+
 }  // namespace
 
 void TakeStatistics(struct memalloc_statistics* statistics,
@@ -178,6 +190,7 @@ void TakeStatistics(struct memalloc_statistics* statistics,
   statistics->tables = Public(census.tables);
   statistics->thread_heaps = Public(census.thread_heaps);
   AddAddressMap(with_pages, statistics);
+  AddObservers(with_pages, statistics);
   for (const Part& part : kParts) {
     Add(&statistics->total, statistics->*part.extent);
   }

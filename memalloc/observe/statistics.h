@@ -40,7 +40,7 @@ void WriteProgramsName(ReportWriter& writer);
 // Address space of what the program has.
 inline uint64_t LiveBytes(const struct memalloc_statistics& statistics) {
   return statistics.live_cells.bytes + statistics.live_large.bytes +
-         statistics.live_huge.bytes;
+         statistics.live_huge.bytes + statistics.guarded.bytes;
 }
 
 }  // namespace memalloc

@@ -32,6 +32,8 @@ inline constexpr Part kParts[] = {
      &memalloc_statistics::live_large},
     {PartGroup::kLive, "live_huge", "huge blocks",
      &memalloc_statistics::live_huge},
+    {PartGroup::kLive, "guarded", "guarded allocations",
+     &memalloc_statistics::guarded},
     {PartGroup::kAtHand, "bins", "bins", &memalloc_statistics::bins},
     {PartGroup::kAtHand, "magazines", "magazines",
      &memalloc_statistics::magazines},
@@ -55,6 +57,7 @@ inline constexpr Part kParts[] = {
      &memalloc_statistics::thread_heaps},
     {PartGroup::kOwn, "address_map", "address map",
      &memalloc_statistics::address_map},
+    {PartGroup::kOwn, "profile", "heap profile", &memalloc_statistics::profile},
 };
 
 // A figure that stands alone.

@@ -171,7 +171,7 @@ void ReadEnvironment() {
 
 // A profile is wanted, so there must be samples.
 void StartProfile() {
-  constexpr uint64_t kUsualInterval = 512 * 1024;
+  constexpr uint64_t kUsualInterval = uint64_t{512} << 10;
   if (GetPath(PathOption::kProfile).text[0] != '\0' && !SamplingIsOn()) {
     SetOption(Option::kSampleInterval, kUsualInterval);
   }

@@ -28,6 +28,10 @@ PLACES = {
     "lib/cmake/memalloc/memallocConfigVersion.cmake",
     "lib/pkgconfig/memalloc.pc",
     "share/doc/memalloc/LICENSE",
+    "share/memalloc/gdb/memalloc_check.py",
+    "share/memalloc/gdb/memalloc_gdb.py",
+    "share/memalloc/gdb/memalloc_heap.py",
+    "share/memalloc/gdb/memalloc_map.py",
 }
 
 

@@ -83,7 +83,8 @@ uint64_t KernelsAccount() {
 
 uint64_t Resident(const struct memalloc_statistics& s) {
   return s.live_cells.resident + s.live_large.resident + s.live_huge.resident +
-         s.bins.resident + s.magazines.resident + s.large_magazines.resident +
+         s.guarded.resident + s.profile.resident + s.bins.resident +
+         s.magazines.resident + s.large_magazines.resident +
          s.travelling.resident + s.free_cells.resident +
          s.purged_cells.resident + s.uncarved.resident + s.free_runs.resident +
          s.huge_spare.resident + s.huge_cache.resident + s.tables.resident +
