@@ -361,25 +361,6 @@ uint64_t CountOf(SystemCall) { return 0; }
 
 ResidentSize GetResidentSize() { return {1000, 2000}; }
 
-bool FindResident(uintptr_t start, size_t bytes, unsigned char* pages) {
-  State& state = fake_os::TheState();
-  const fake_os::StateLock lock(state.mutex);
-  fake_os::CheckPages(state, "odd question about pages", start, bytes);
-  const size_t real_page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  for (size_t i = 0; i < bytes / state.page_size; ++i) {
-    unsigned char parts[64] = {};
-    void* page = reinterpret_cast<void*>(start + i * state.page_size);
-    if (mincore(page, state.page_size, parts) != 0) {
-      fake_os::Complain("asks about what is not mapped", start, bytes);
-    }
-    pages[i] = 0;
-    for (size_t j = 0; j * real_page < state.page_size; ++j) {
-      pages[i] |= parts[j] & 1;
-    }
-  }
-  return true;
-}
-
 uint64_t NowMilliseconds() {
   State& state = TheState();
   const StateLock lock(state.mutex);
