@@ -177,6 +177,10 @@ MEMALLOC_API void memalloc_get_statistics(
  *   "stats_json"        the same as JSON
  *   "stats_prometheus"  the same for Prometheus
  *   "heap_map"          all blocks and free runs, for tools/heap_map
+ *   "profile"           who allocated what lives, and in all; for pprof
+ *   "profile_growth"    the same since memalloc_mark_profile
+ *   "profile_peak"      the same of when most lived
+ *   "profile_lifetimes" what was freed, by how long it lived
  * Returns 0, ENOENT without such a kind, EINVAL for a null pointer, or why the
  * file could not be written. Not for signal handlers. */
 MEMALLOC_API int memalloc_write_report(const char* kind, const char* path);

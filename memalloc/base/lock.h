@@ -53,6 +53,14 @@ class MEMALLOC_CAPABILITY("mutex") Lock {
     return HoldsAllForFork() || TryAcquire();
   }
 
+  // Whether the running thread holds it: a signal handler that interrupted the
+  // allocator must not come back into it.
+  bool IsHeldHere() MEMALLOC_NO_THREAD_SAFETY_ANALYSIS {
+    if (!AcquireUnlessHeld()) return true;
+    Release();
+    return false;
+  }
+
   // Makes the lock free again in a forked child, where the thread that is
   // said to hold it has another id.
   void ReinitialiseInChild() MEMALLOC_NO_THREAD_SAFETY_ANALYSIS {

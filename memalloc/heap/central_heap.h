@@ -176,6 +176,9 @@ class CentralHeap {
   // thread holds the lock (a signal handler asks, or a debugger), near it.
   bool Owns(uintptr_t address) MEMALLOC_NO_THREAD_SAFETY_ANALYSIS;
 
+  // Whether the running thread holds a lock of the heap's.
+  bool IsLockedHere() { return lock_.IsHeldHere() || purge_lock_.IsHeldHere(); }
+
   // Where the memory is, by a walk of all headers; pages are looked at if
   // `with_pages` (census.h).
   MEMALLOC_COLD void TakeCensus(Census* census, bool with_pages)

@@ -72,6 +72,9 @@ class GuardPool {
 
   GuardCounts Counts() MEMALLOC_EXCLUDES(lock_);
 
+  // Whether the running thread holds its lock.
+  bool IsLockedHere() { return lock_.IsHeldHere(); }
+
   // As the handlers of CentralHeap, and outside of them.
   void PrepareFork() MEMALLOC_NO_THREAD_SAFETY_ANALYSIS { lock_.Acquire(); }
   void AfterForkInParent() MEMALLOC_NO_THREAD_SAFETY_ANALYSIS {

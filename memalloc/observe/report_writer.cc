@@ -2,7 +2,10 @@
 
 #include "memalloc/observe/report_writer.h"
 
+#include <errno.h>
 #include <string.h>
+
+#include <atomic>
 
 #include "memalloc/base/line_buffer.h"
 #include "memalloc/base/math.h"
@@ -11,16 +14,47 @@
 
 namespace memalloc {
 
+namespace {
+
+// Of this process, so that each has a file of its own.
+std::atomic<uint32_t> g_files{0};
+
+}  // namespace
+
 ReportWriter::ReportWriter(const char* path) {
-  descriptor_ = strcmp(path, kStderr) == 0 ? os::kStderrDescriptor
-                                           : os::OpenToWrite(path, &error_);
+  if (strcmp(path, kStderr) == 0) {
+    descriptor_ = os::kStderrDescriptor;
+  } else if (os::IsSpecialFile(path)) {
+    descriptor_ = os::OpenSpecial(path, &error_);
+  } else {
+    OpenFile(path);
+  }
 }
 
 ReportWriter::~ReportWriter() {
-  Flush();
-  if (descriptor_ >= 0 && descriptor_ != os::kStderrDescriptor) {
-    os::Close(descriptor_);
+  Close();
+  if (temporary_.size() != 0) os::Unlink(temporary_.data());
+}
+
+// Under a name of its own: a reader sees a whole report or the one before, and
+// a link that somebody put there is not followed.
+void ReportWriter::OpenFile(const char* path) {
+  memcpy(path_.text, path, Min(strlen(path), Path::kMaxLength));
+  LineBuffer name;
+  name.Text(path).Char('.').Decimal(static_cast<uint64_t>(os::ProcessId()));
+  name.Char('-').Decimal(g_files.fetch_add(1, std::memory_order_relaxed));
+  name.Text(".tmp").Char('\0');
+  descriptor_ = os::OpenNew(name.data(), &error_);
+  if (error_ == EEXIST) {  // of a process that was killed
+    os::Unlink(name.data());
+    descriptor_ = os::OpenNew(name.data(), &error_);
   }
+  if (error_ == 0) temporary_ = name;
+}
+
+void ReportWriter::Close() {
+  if (descriptor_ > os::kStderrDescriptor) os::Close(descriptor_);
+  descriptor_ = -1;
 }
 
 ReportWriter& ReportWriter::Text(const char* text) {
@@ -55,9 +89,18 @@ ReportWriter& ReportWriter::Bytes(const void* data, size_t bytes) {
   return *this;
 }
 
-int ReportWriter::Flush() {
+void ReportWriter::Flush() {
   if (error_ == 0) error_ = os::WriteAll(descriptor_, buffer_, size_);
   size_ = 0;
+}
+
+int ReportWriter::Finish() {
+  Flush();
+  Close();
+  if (error_ == 0 && temporary_.size() != 0) {
+    error_ = os::Rename(temporary_.data(), path_.text);
+    if (error_ == 0) temporary_ = LineBuffer();
+  }
   return error_;
 }
 

@@ -10,13 +10,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "memalloc/base/line_buffer.h"
+#include "memalloc/runtime/path_options.h"
+
 namespace memalloc {
 
 class ReportWriter {
  public:
-  // Makes the file with mode 0600, or empties it; "stderr" is standard error.
+  // "stderr" is standard error. Any other path gets a new file of mode 0600 in
+  // the end, and keeps what it has until then; a pipe and the like are written
+  // to as they are.
   explicit ReportWriter(const char* path);
-  // Closes the file.
+  // Drops the file if Finish was not called.
   ~ReportWriter();
   ReportWriter(const ReportWriter&) = delete;
   ReportWriter& operator=(const ReportWriter&) = delete;
@@ -28,12 +33,20 @@ class ReportWriter {
   ReportWriter& Hex(uint64_t value);
   ReportWriter& Bytes(const void* data, size_t bytes);
 
-  // Writes what was gathered. The error, an errno value; 0 for none.
-  int Flush();
+  // Writes what was gathered.
+  void Flush();
+
+  // Ends the report. The error, an errno value; 0 for none.
+  int Finish();
 
  private:
   static constexpr size_t kCapacity = 4096;
 
+  void OpenFile(const char* path);
+  void Close();
+
+  Path path_ = {};
+  LineBuffer temporary_;  // the file's name until it is whole; empty for none
   int descriptor_ = -1;
   int error_ = 0;
   size_t size_ = 0;

@@ -5,7 +5,12 @@
 #include <errno.h>
 #include <string.h>
 
+#include <atomic>
+
 #include "memalloc/base/line_buffer.h"
+#include "memalloc/heap/central_heap.h"
+#include "memalloc/heap/guard_pool.h"
+#include "memalloc/heap/sampling.h"
 #include "memalloc/observe/heap_map.h"
 #include "memalloc/observe/profile.h"
 #include "memalloc/observe/report_writer.h"
@@ -48,7 +53,7 @@ bool EndsWith(const char* text, const char* ending) {
 int Write(const Report& report, const char* path) {
   ReportWriter writer(path);
   report.write(writer);
-  return writer.Flush();
+  return writer.Finish();
 }
 
 void TellFailure(const Report& report, const char* path, int error) {
@@ -59,9 +64,52 @@ void TellFailure(const Report& report, const char* path, int error) {
   os::WriteToStderr(line.data(), line.size());
 }
 
+void WriteEachWanted() {
+  bool is_written[kNumPathOptions] = {};
+  for (const Report& report : kReports) {
+    bool& done = is_written[static_cast<size_t>(report.path)];
+    const Path path = ExpandPath(GetPath(report.path).text);
+    if (done || path.text[0] == '\0' || !EndsWith(path.text, report.ending)) {
+      continue;
+    }
+    done = true;
+    const int error = Write(report, path.text);
+    if (error != 0) TellFailure(report, path.text, error);
+  }
+}
+
+bool IsAnyWanted() {
+  for (const Report& report : kReports) {
+    if (GetPath(report.path).text[0] != '\0') return true;
+  }
+  return false;
+}
+
+// The process whose background thread is writing; 0 for none. A forked child
+// has no such thread.
+std::atomic<uint32_t> g_writing{0};
+std::atomic<bool> g_ends{false};
+
 // A destructor of the whole library: it runs after the program's own exit
-// handlers, in a process that ends by exit or by returning from main.
-__attribute__((destructor)) void AtExit() { WriteWantedReports(); }
+// handlers, in a process that ends by exit or by returning from main. Both
+// sides store before they load, so that one of them sees the other.
+__attribute__((destructor)) void AtExit() {
+  if (!IsAnyWanted()) return;
+  if (!MayLookAtHeap()) {
+    constexpr char kLine[] =
+        "memalloc: no report: exit was called inside of malloc or free (by a "
+        "signal handler?); see docs/errors.md#cannot-write\n";
+    return os::WriteToStderr(kLine, sizeof(kLine) - 1);
+  }
+  constexpr uint64_t kWait = 100;  // milliseconds
+  constexpr int kWaits = 50;
+  g_ends.store(true);
+  const auto process = static_cast<uint32_t>(os::ProcessId());
+  for (int i = 0; i < kWaits && g_writing.load() == process; ++i) {
+    os::WaitWhile(g_writing, process, kWait);
+  }
+  WriteEachWanted();
+}
 
 }  // namespace
 
@@ -75,18 +123,16 @@ int WriteReport(const char* kind, const char* path) {
   return ENOENT;
 }
 
+bool MayLookAtHeap() {
+  return !g_central_heap.IsLockedHere() && !g_sampling_lock.IsHeldHere() &&
+         !g_guard_pool.IsLockedHere();
+}
+
 void WriteWantedReports() {
-  bool is_written[kNumPathOptions] = {};
-  for (const Report& report : kReports) {
-    bool& done = is_written[static_cast<size_t>(report.path)];
-    const Path path = ExpandPath(GetPath(report.path).text);
-    if (done || path.text[0] == '\0' || !EndsWith(path.text, report.ending)) {
-      continue;
-    }
-    done = true;
-    const int error = Write(report, path.text);
-    if (error != 0) TellFailure(report, path.text, error);
-  }
+  g_writing.store(static_cast<uint32_t>(os::ProcessId()));
+  if (!g_ends.load()) WriteEachWanted();
+  g_writing.store(0);
+  os::WakeAll(g_writing);
 }
 
 }  // namespace memalloc

@@ -16,6 +16,10 @@ namespace memalloc {
 // why the file could not be written (an errno value).
 int WriteReport(const char* kind, const char* path);
 
+// Whether the running thread may look at the heap: not if a signal handler that
+// interrupted the allocator ends the process.
+bool MayLookAtHeap();
+
 }  // namespace memalloc
 
 #endif  // MEMALLOC_OBSERVE_REPORTS_H_

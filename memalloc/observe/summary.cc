@@ -5,6 +5,7 @@
 
 #include "memalloc/base/event_counts.h"
 #include "memalloc/base/line_buffer.h"
+#include "memalloc/observe/reports.h"
 #include "memalloc/observe/statistics.h"
 #include "memalloc/os/os.h"
 #include "memalloc/runtime/path_options.h"
@@ -27,7 +28,7 @@ __attribute__((destructor)) void LeaveSummary() {
   // own, which may be another copy of memalloc: that one speaks for the
   // process.
   const Path file = GetPath(PathOption::kStatsFile);
-  if (file.text[0] == '\0') return;
+  if (file.text[0] == '\0' || !MayLookAtHeap()) return;
   const Summary summary = TakeSummary();
   if (summary.peak_bytes == 0) return;
   LineBuffer line;

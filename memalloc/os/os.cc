@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -298,6 +299,26 @@ uintptr_t MapFile(const char* path, size_t* bytes) {
   return start == MAP_FAILED ? 0 : reinterpret_cast<uintptr_t>(start);
 }
 
+namespace {
+
+// In a program that closed its standard streams a file must not become one.
+int OpenAbove(const char* path, int flags, int* error) {
+  const ErrnoGuard guard;
+  int fd;
+  do {
+    Note(SystemCall::kFile);
+    fd = open(path, O_WRONLY | O_CLOEXEC | flags, 0600);
+  } while (fd < 0 && errno == EINTR);
+  *error = fd < 0 ? errno : 0;
+  if (fd < 0 || fd > kStderrDescriptor) return fd;
+  const int above = fcntl(fd, F_DUPFD_CLOEXEC, kStderrDescriptor + 1);
+  *error = above < 0 ? errno : 0;
+  close(fd);
+  return above;
+}
+
+}  // namespace
+
 void AppendToFile(const char* path, const char* data, size_t bytes) {
   const ErrnoGuard guard;
   Note(SystemCall::kFile, 3);
@@ -312,15 +333,31 @@ void WriteToStderr(const char* data, size_t bytes) {
   WriteAll(kStderrDescriptor, data, bytes);
 }
 
-int OpenToWrite(const char* path, int* error) {
+bool IsSpecialFile(const char* path) {
   const ErrnoGuard guard;
-  int fd;
-  do {
-    Note(SystemCall::kFile);
-    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  } while (fd < 0 && errno == EINTR);
-  *error = fd < 0 ? errno : 0;
-  return fd;
+  Note(SystemCall::kFile);
+  struct stat status;
+  return stat(path, &status) == 0 && !S_ISREG(status.st_mode);
+}
+
+int OpenNew(const char* path, int* error) {
+  return OpenAbove(path, O_CREAT | O_EXCL, error);
+}
+
+int OpenSpecial(const char* path, int* error) {
+  return OpenAbove(path, O_NONBLOCK | O_NOCTTY, error);
+}
+
+int Rename(const char* from, const char* to) {
+  const ErrnoGuard guard;
+  Note(SystemCall::kFile);
+  return rename(from, to) == 0 ? 0 : errno;
+}
+
+void Unlink(const char* path) {
+  const ErrnoGuard guard;
+  Note(SystemCall::kFile);
+  unlink(path);
 }
 
 int WriteAll(int descriptor, const char* data, size_t bytes) {

@@ -89,9 +89,25 @@ bool ParseMilliseconds(Span text, uint64_t* value) {
          !__builtin_mul_overflow(*value, uint64_t{1000}, value);
 }
 
-// libc keeps two signals for itself.
+// Not those that tell of a mistake, after which the program cannot go on. libc
+// keeps two for itself.
 bool CanBeHandled(uint64_t signal) {
-  return signal != SIGKILL && signal != SIGSTOP && (signal < 32 || signal > 33);
+  switch (signal) {
+    case SIGKILL:
+    case SIGSTOP:
+    case SIGILL:
+    case SIGTRAP:
+    case SIGABRT:
+    case SIGBUS:
+    case SIGFPE:
+    case SIGSEGV:
+    case SIGSYS:
+    case 32:
+    case 33:
+      return false;
+    default:
+      return true;
+  }
 }
 
 // The letters to change, take away or put in to make one name of the other:

@@ -123,7 +123,7 @@ class PreloadObjectTest(unittest.TestCase):
             r"^ *TLS +\S+ +\S+ +\S+ +\S+ +(0x[0-9a-f]+) ", headers, re.M
         )
         self.assertEqual(len(sizes), 1, headers)
-        self.assertLessEqual(int(sizes[0], 16), 64)
+        self.assertLessEqual(int(sizes[0], 16), 128)
 
     def test_needs_libc_alone(self):
         needed = [value for tag, value in self.dynamic if tag == "NEEDED"]

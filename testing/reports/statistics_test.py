@@ -54,7 +54,7 @@ class StatisticsTest(unittest.TestCase):
                 total[kind], sum(part[kind] for part in parts.values())
             )
         self.assertGreater(total["resident"], 0)
-        self.assertEqual(len(parts), 16)
+        self.assertEqual(len(parts), 18)
 
     def test_json(self):
         self.check_reports("stats.json", self.check_json)
@@ -104,7 +104,7 @@ class StatisticsTest(unittest.TestCase):
             {s.labels["size"]: s.value for s in frees.samples}["1024"], 1
         )
         parts = families["memalloc_resident_bytes"].samples
-        self.assertEqual(len(parts), 16)
+        self.assertEqual(len(parts), 18)
         self.assertEqual(
             families["memalloc_info"].samples[0].labels.keys(),
             {"program", "pid"},

@@ -156,7 +156,8 @@ TEST_F(CommandLineTest, UnknownFlags) {
 
 TEST_F(CommandLineTest, Files) {
   for (const std::string flag : {"heap-map", "profile", "trace"}) {
-    for (const std::string argument : {"--" + flag, "--" + flag + "="}) {
+    for (const std::string& argument :
+         std::vector<std::string>{"--" + flag, "--" + flag + "="}) {
       EXPECT_EQ(Error({"run", argument, "ls"}),
                 "no value in " + argument + "; write --" + flag + "=FILE");
     }
@@ -180,7 +181,6 @@ TEST_F(CommandLineTest, BadValue) {
 TEST_F(CommandLineTest, FilesFollowTheEqualsSign) {
   EXPECT_THAT(Program({"run", "--trace=/a b", "ls"}), ElementsAre("ls"));
   EXPECT_EQ(absl::GetFlag(FLAGS_trace), "/a b");
-}
 }
 
 TEST_F(CommandLineTest, HelpNeedsNoProgram) {

@@ -98,15 +98,15 @@ TEST_F(LibraryTest, ThroughSymbolicLinks) {
 
 TEST_F(LibraryTest, Missing) {
   ASSERT_EQ(unlink(library_.c_str()), 0);
-  ExpectFailure(runner_,
-                "memalloc.so is missing, none of " + runner_ +
-                    ".runfiles/memalloc/memalloc/memalloc.so, " + runner_ +
-                    ".runfiles/_main/memalloc/memalloc.so, " + library_ + ", " +
-                    (scratch_ / "tree/tools/run/memalloc.so") + ", " +
-                    (scratch_ / "tree/tools/lib/memalloc.so") +
-                    " exists; build it with `tools/bazel build "
-                    "//memalloc:memalloc.so`, or put it beside "
-                    "memalloc_run\n");
+  ExpectFailure(
+      runner_, "memalloc.so is missing, none of " + runner_ +
+                   ".runfiles/memalloc/memalloc/memalloc.so, " + runner_ +
+                   ".runfiles/_main/memalloc/memalloc.so, " +
+                   (scratch_ / "tree/tools/lib/memalloc.so") + ", " +
+                   (scratch_ / "tree/tools/run/memalloc.so") + ", " + library_ +
+                   " exists; build it with `tools/bazel build "
+                   "//memalloc:memalloc.so`, or put it beside "
+                   "memalloc_run\n");
 }
 
 TEST_F(LibraryTest, Damaged) {

@@ -426,14 +426,37 @@ void WriteToStderr(const char* data, size_t bytes) {
   WriteAll(kStderrDescriptor, data, bytes);
 }
 
-int OpenToWrite(const char* path, int* error) {
+bool IsSpecialFile(const char*) { return false; }
+
+int OpenNew(const char* path, int* error) {
   State& state = TheState();
   const StateLock lock(state.mutex);
-  *error = state.refuses_files ? EACCES : 0;
-  if (state.refuses_files) return -1;
-  state.files[path].clear();
+  *error = state.refuses_files            ? EACCES
+           : state.files.count(path) != 0 ? EEXIST
+                                          : 0;
+  if (*error != 0) return -1;
+  state.files[path];
   state.open_files.emplace_back(path);
   return kFirstFakeDescriptor + static_cast<int>(state.open_files.size()) - 1;
+}
+
+int OpenSpecial(const char*, int* error) {
+  *error = ENXIO;
+  return -1;
+}
+
+int Rename(const char* from, const char* to) {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  state.files[to] = state.files.at(from);
+  state.files.erase(from);
+  return 0;
+}
+
+void Unlink(const char* path) {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  state.files.erase(path);
 }
 
 int WriteAll(int descriptor, const char* data, size_t bytes) {

@@ -214,7 +214,7 @@ CORE_TEST(Profile, IsWrittenToAFile) {
        {&WriteProfile, &WriteGrowth, &WritePeak, &WriteLifetimes}) {
     ReportWriter writer("/profile");
     write(writer);
-    EXPECT_EQ(writer.Flush(), 0);
+    EXPECT_EQ(writer.Finish(), 0);
   }
 }
 

@@ -113,7 +113,7 @@ CORE_TEST(ReportWriter, WritesPieceByPiece) {
       snprintf(text, sizeof(text), "number %d %llx", i, i * 0x100000000ULL);
       expected.append(text).append("\0\n", 2);
     }
-    EXPECT_EQ(writer.Flush(), 0);
+    EXPECT_EQ(writer.Finish(), 0);
   }
   EXPECT_EQ(fake_os::Written("/report"), expected);
   EXPECT_EQ(fake_os::OpenFiles(), 0U);
@@ -133,7 +133,7 @@ CORE_TEST(ReportWriter, TellsWhatFailed) {
   errno = 4711;
   ReportWriter writer("/report");
   writer.Text("lost");
-  EXPECT_EQ(writer.Flush(), EACCES);
+  EXPECT_EQ(writer.Finish(), EACCES);
   EXPECT_EQ(errno, 4711);
 }
 

@@ -69,7 +69,7 @@ def write_deb(output, version, files):
             f"Architecture: {debian_architecture()}\n"
             f"Maintainer: {MAINTAINER}\n"
             f"Installed-Size: {size}\n"
-            "Depends: libc6, libstdc++6\n"
+            "Depends: libc6 (>= 2.36), libgcc-s1, libstdc++6 (>= 12)\n"
             "Section: libs\n"
             "Priority: optional\n"
             "Description: general-purpose memory allocator\n"

@@ -140,7 +140,8 @@ std::string HelpText() {
       "              or prometheus. Without a FILE it is memalloc-stats.%p in\n"
       "              the working directory\n",
       FileFlagHelp("heap-map"), FileFlagHelp("profile"), FileFlagHelp("trace"),
-      "              In each FILE %p becomes the process's id.\n"
+      "              In each FILE %p becomes the process's id; without it the\n"
+      "              process that ends last writes it.\n"
       "  --help      print this text\n"
       "\n"
       "Examples:\n"

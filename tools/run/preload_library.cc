@@ -2,7 +2,8 @@
 //
 // tools/run/memalloc_run and memalloc/memalloc.so keep their positions to each
 // other in every layout that Bazel makes: output tree, runfiles, this
-// repository as an external one. Installed, they stand in bin/ and lib/.
+// repository as an external one. Installed, they stand in bin/ and lib/, and
+// nothing outside of these is looked at.
 // Runfiles come first because there the object is the one this executable was
 // built with, even when the two were built in different configurations. Their
 // top directory is called "memalloc" with WORKSPACE and "_main" with
@@ -62,9 +63,9 @@ absl::StatusOr<PreloadLibrary> FindPreloadLibrary(const std::string& executable,
   const std::vector<std::string> candidates = {
       absl::StrCat(runfiles, "memalloc/", place),
       absl::StrCat(runfiles, "_main/", place),
-      (directory / "../.." / place).lexically_normal(),
-      directory / name,
       (directory / "../lib" / name).lexically_normal(),
+      directory / name,
+      (directory / "../.." / place).lexically_normal(),
   };
   PreloadLibrary library;
   for (const std::string& candidate : candidates) {

@@ -32,7 +32,10 @@ absl::Status ReportFile::Request(const char* variable,
   }
   setenv(variable, path_.c_str(), 1);
   // What an earlier run left must not be taken for this one's.
-  std::filesystem::remove(path_, error);
+  if (std::filesystem::is_regular_file(
+          std::filesystem::symlink_status(path_, error))) {
+    std::filesystem::remove(path_, error);
+  }
   return absl::OkStatus();
 }
 

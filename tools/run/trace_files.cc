@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "tools/replay/trace_reader.h"
 #include "tools/run/failure.h"
 
@@ -57,7 +58,9 @@ absl::Status TraceFiles::Create(const std::string& file) {
                                    folder_, " for it"));
   }
   before_ = Find();
-  setenv(kVariable, path.c_str(), 1);
+  // A % of the folder stands for itself.
+  const std::string folder = absl::StrReplaceAll(folder_, {{"%", "%%"}});
+  setenv(kVariable, absl::StrCat(folder, "/", name_).c_str(), 1);
   return absl::OkStatus();
 }
 
