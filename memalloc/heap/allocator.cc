@@ -133,7 +133,9 @@ void* Move(void* pointer, size_t old_size, size_t size) {
   if (size > old_size) target = AllocateAnySize(GrownSize(old_size, size));
   if (target == nullptr) target = AllocateAnySize(size);
   if (target == nullptr) return nullptr;
-  memcpy(target, pointer, Min(old_size, size));
+  // Of a block that was kept the last page may be without access; what shrinks
+  // into it has nothing there.
+  memcpy(target, pointer, size > old_size ? old_size : size - GuardSize());
   FreeAnyPointer(pointer, "realloc");
   return target;
 }

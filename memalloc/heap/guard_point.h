@@ -29,6 +29,9 @@ class GuardPoint {
   // Counts `count` of them, up to the one to be guarded at most.
   void Pass(size_t count);
 
+  // Draws anew, in a forked child.
+  void Restart() { *this = GuardPoint(); }
+
  private:
   void Draw();
 

@@ -229,8 +229,12 @@ GuardMistake GuardPool::Explain(uintptr_t address) const {
 void GuardPool::OnFault(const os::Fault& fault) {
   if (!Has(fault.address)) return;
   GuardPool& pool = g_guard_pool;
-  // Once: the thread may come here again, and others may.
-  if (pool.is_closed_.exchange(true, std::memory_order_relaxed)) return;
+  // Once: the thread may come here again, and others may. These wait, lest they
+  // end the process before all is told.
+  if (pool.is_closed_.exchange(true, std::memory_order_relaxed)) {
+    return pool.WaitUntilTold();
+  }
+  pool.teller_.store(os::ThreadId(), std::memory_order_relaxed);
   CallStack stack;
   CaptureCallStack(&stack, fault.pc);
   // Who is about to change a slot finishes first.
@@ -241,6 +245,18 @@ void GuardPool::OnFault(const os::Fault& fault) {
                                                      : "access";
   mistake.at = &stack;
   ReportGuardMistake(mistake);
+  pool.is_told_.store(1, std::memory_order_relaxed);
+  os::WakeAll(pool.is_told_);
+}
+
+void GuardPool::WaitUntilTold() {
+  constexpr uint64_t kWait = 100;  // milliseconds
+  constexpr int kWaits = 20;
+  if (teller_.load(std::memory_order_relaxed) == os::ThreadId()) return;
+  for (int i = 0; i < kWaits && is_told_.load(std::memory_order_relaxed) == 0;
+       ++i) {
+    os::WaitWhile(is_told_, 0, kWait);
+  }
 }
 
 uintptr_t GuardPool::FindDamage(const GuardSlot* slot) const {
@@ -259,6 +275,7 @@ GuardSlot* GuardPool::FindLive(uintptr_t address, const char* call,
     damage = FindDamage(slot);
     if (damage == 0) return slot;
   }
+  teller_.store(os::ThreadId(), std::memory_order_relaxed);
   is_closed_.store(true, std::memory_order_relaxed);
   *mistake = Explain(damage != 0 ? damage : address);
   mistake->call = call;

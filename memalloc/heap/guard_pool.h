@@ -91,6 +91,7 @@ class GuardPool {
   static void OnFault(const os::Fault& fault)
       MEMALLOC_NO_THREAD_SAFETY_ANALYSIS;
 
+  void WaitUntilTold();
   bool MakeOnce() MEMALLOC_REQUIRES(lock_);
   GuardSlot* TakeSlot() MEMALLOC_REQUIRES(lock_);
   uintptr_t Place(size_t size) MEMALLOC_REQUIRES(lock_);
@@ -124,6 +125,9 @@ class GuardPool {
 
   bool was_made_ MEMALLOC_GUARDED_BY(lock_) = false;  // or could not be
   std::atomic<bool> is_closed_{false};
+  // Of the mistake for which it was closed.
+  std::atomic<int> teller_{0};  // thread
+  std::atomic<uint32_t> is_told_{0};
   uint32_t used_ MEMALLOC_GUARDED_BY(lock_) = 0;  // slots that are not new
   // Freed slots, in the order in which they were.
   uint32_t first_freed_ MEMALLOC_GUARDED_BY(lock_) = kNone;

@@ -10,6 +10,7 @@
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/guard_pool.h"
 #include "memalloc/heap/lookup.h"
+#include "memalloc/heap/thread_heap.h"
 #include "memalloc/os/os.h"
 
 namespace memalloc {
@@ -25,10 +26,10 @@ const SampleHooks& Hooks() {
   return *g_sample_hooks.load(std::memory_order_acquire);
 }
 
-void TellTaken(uintptr_t start, size_t size) {
+void TellTaken(uintptr_t start, size_t size, uint64_t interval) {
   const int saved_errno = errno;
   t_in_hook = true;
-  Hooks().taken(start, size, t_sampling_point.interval());
+  Hooks().taken(start, size, interval);
   t_in_hook = false;
   errno = saved_errno;
 }
@@ -39,11 +40,11 @@ void TellFreed(uintptr_t start) {
   errno = saved_errno;
 }
 
-// Makes a sample of a large or huge block.
-void MarkSampled(uintptr_t start, BlockHeader* block) {
+// Makes a sample of a large or huge block, drawn with the interval.
+void MarkSampled(uintptr_t start, BlockHeader* block, uint64_t interval) {
   g_has_samples.store(true, std::memory_order_relaxed);
   block->owner.store(SampleOwner(), std::memory_order_relaxed);
-  TellTaken(start, SizeOf(block));
+  TellTaken(start, SizeOf(block), interval);
 }
 
 }  // namespace
@@ -112,7 +113,10 @@ size_t SamplingPoint::Count(size_t count, size_t size) {
 void* TakeSampledCell(SizeClass size_class) {
   if (t_in_hook || !SamplingIsOn()) return nullptr;
   FreeCell* cell = g_sampled_cells.Allocate(size_class);
-  if (cell != nullptr) TellTaken(AddressOf(cell), CellSize(size_class));
+  if (cell != nullptr) {
+    TellTaken(AddressOf(cell), CellSize(size_class),
+              t_sampling_point.interval());
+  }
   return cell;
 }
 
@@ -128,7 +132,7 @@ void* CountCellSlow(SizeClass size_class, size_t size) {
 
 void CountWhole(uintptr_t start, BlockHeader* block, size_t bytes) {
   if (t_sampling_point.Count(1, bytes) == 0 || t_in_hook) return;
-  MarkSampled(start, block);
+  MarkSampled(start, block, t_sampling_point.interval());
 }
 
 void KeepSampled(uintptr_t start, BlockHeader* block, size_t old_size) {
@@ -140,7 +144,7 @@ void KeepSampled(uintptr_t start, BlockHeader* block, size_t old_size) {
                                 SampleChance(old_size, interval))) {
     return;
   }
-  MarkSampled(start, block);
+  MarkSampled(start, block, interval);
 }
 
 void EndSample(uintptr_t start, BlockHeader* block) {
@@ -187,7 +191,11 @@ void SampledCells::Free(BlockHeader* block, FreeCell* cell) {
     if (!HasCells(block)) partial.PushFront(block);
     PutCell(block, cell);
     is_empty = block->UsedCells() == 0;
-    if (is_empty) partial.Remove(block);
+    if (is_empty) {
+      partial.Remove(block);
+      // From now on its free cells may lose their pages.
+      block->owner.store(&g_central_owner, std::memory_order_relaxed);
+    }
   }
   if (is_empty) g_central_heap.ReleaseSmallBlock(block);
 }

@@ -88,6 +88,9 @@ class SamplingPoint {
   // Whether something happens that has this chance.
   bool Happens(double chance);
 
+  // Draws anew: a forked child is not to repeat what its parent does.
+  void Restart() { *this = SamplingPoint(); }
+
   // Of which the countdown was drawn.
   uint64_t interval() const { return interval_; }
 

@@ -12,6 +12,7 @@
 #include "memalloc/heap/guard_pool.h"
 #include "memalloc/heap/resident_pages.h"
 #include "memalloc/layout/address_map.h"
+#include "memalloc/observe/mapped_memory.h"
 #include "memalloc/observe/profile_tables.h"
 #include "memalloc/observe/statistics_parts.h"
 #include "memalloc/os/os.h"
@@ -173,9 +174,12 @@ void AddObservers(bool with_pages, struct memalloc_statistics* sums) {
 void TakeStatistics(struct memalloc_statistics* statistics,
                     Residents residents) {
   const bool with_pages = residents == Residents::kLookAt;
-  Census census;
-  g_central_heap.TakeCensus(&census, with_pages);
   *statistics = {};
+  // Too large for the smallest stacks.
+  const MappedMemory memory(sizeof(Census));
+  if (memory.As<Census>() == nullptr) return;
+  Census& census = *memory.As<Census>();
+  g_central_heap.TakeCensus(&census, with_pages);
   statistics->milliseconds = os::NowMilliseconds();
   statistics->knows_residents = census.knows_residents;
   for (unsigned c = 0; c < kNumSizeClasses; ++c) {

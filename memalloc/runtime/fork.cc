@@ -11,7 +11,9 @@
 #include <atomic>
 
 #include "memalloc/heap/central_heap.h"
+#include "memalloc/heap/guard_point.h"
 #include "memalloc/heap/guard_pool.h"
+#include "memalloc/heap/sampling.h"
 #include "memalloc/heap/thread_heap.h"
 #include "memalloc/heap/watched_calls.h"
 #include "memalloc/runtime/path_options.h"
@@ -73,6 +75,8 @@ void InChild() {
   g_central_heap.AfterForkInChild(IsStandIn(heap) ? nullptr : heap,
                                   g_has_threads);
   g_guard_pool.AfterForkInChild();
+  t_sampling_point.Restart();
+  t_guard_point.Restart();
   AfterForkOfPaths(/*in_child=*/true);
   AfterForkOfBackgroundThread(/*in_child=*/true);
   TellForkedChild();

@@ -192,8 +192,10 @@ int SetOptionByName(const char* name, const char* value) {
   const size_t path = FindPathOption(SpanOf(name), Case::kLower);
   if (path != kNumPathOptions) {
     InitialiseOnce();  // lest the environment overrule the call later
+    // Whether all calls are told is decided at the first use.
+    if (static_cast<PathOption>(path) == PathOption::kTrace) return ENOTSUP;
     if (!SetPath(static_cast<PathOption>(path), SpanOf(value))) return EINVAL;
-    StartProfile();
+    if (static_cast<PathOption>(path) == PathOption::kProfile) StartProfile();
     PrepareToSample();
     return 0;
   }
