@@ -116,7 +116,7 @@ struct memalloc_statistics {
   struct memalloc_extent tables; /* headers, in arenas and of huge blocks */
   struct memalloc_extent thread_heaps;
   struct memalloc_extent address_map;
-  struct memalloc_extent profile; /* stacks and samples; only what is resident */
+  struct memalloc_extent profile; /* stacks and samples; resident only */
 
   /* How much of live_cells was not asked for but came by rounding up: an
    * estimate, half a step between size classes for each cell. */

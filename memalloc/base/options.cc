@@ -40,10 +40,8 @@ constexpr OptionInfo kOptionInfo[kNumOptions] = {
 
 // In the order of PathOption.
 constexpr PathInfo kPathInfo[kNumPathOptions] = {
-    {"stats_file", /*may_be_stderr=*/false},
-    {"stats", /*may_be_stderr=*/true},
-    {"heap_map", /*may_be_stderr=*/true},
-    {"trace", /*may_be_stderr=*/false},
+    {"stats_file", /*may_be_stderr=*/false}, {"stats", /*may_be_stderr=*/true},
+    {"heap_map", /*may_be_stderr=*/true},    {"trace", /*may_be_stderr=*/false},
     {"profile", /*may_be_stderr=*/false},
 };
 
