@@ -146,9 +146,9 @@ void WriteToStderr(const char* data, size_t bytes);
 // Whether a pipe, a terminal or the like has that path.
 bool IsSpecialFile(const char* path);
 // A descriptor for WriteAll, above that of standard error; the caller closes
-// it. -1 on failure, with an errno value in `error`. The first is for a new file
-// of mode 0600, and fails where there is one; the second for a special file,
-// and waits for nobody at its other end.
+// it. -1 on failure, with an errno value in `error`. The first is for a new
+// file of mode 0600, and fails where there is one; the second for a special
+// file, and waits for nobody at its other end.
 int OpenNew(const char* path, int* error);
 int OpenSpecial(const char* path, int* error);
 // Lets the file have the path in the place of what had it; 0 or an errno value.

@@ -21,8 +21,6 @@ namespace memalloc {
 namespace fake_os {
 namespace {
 
-constexpr int kFirstFakeDescriptor = 1000;
-
 void CheckPages(const State& state, const char* what, uintptr_t start,
                 size_t bytes) {
   if (bytes == 0 || start % state.page_size != 0 ||
@@ -135,7 +133,6 @@ namespace os {
 
 using fake_os::Call;
 using fake_os::Entry;
-using fake_os::kFirstFakeDescriptor;
 using fake_os::PageState;
 using fake_os::SetAccess;
 using fake_os::State;
@@ -402,112 +399,6 @@ bool WatchFaults(void (*look)(const Fault&)) {
 }
 
 const char* ProgramName() { return "unit test"; }
-
-size_t ReadFile(const char* path, char* text, size_t size) {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  const auto found = state.files.find(path);
-  const std::string& held = found == state.files.end() ? "" : found->second;
-  const size_t length = Min(held.size(), size - 1);
-  memcpy(text, held.data(), length);
-  text[length] = '\0';
-  return length;
-}
-
-uintptr_t MapFile(const char* /*path*/, size_t* /*bytes*/) { return 0; }
-
-void AppendToFile(const char* path, const char* data, size_t bytes) {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  state.appended.append(path).append(": ").append(data, bytes);
-}
-
-void WriteToStderr(const char* data, size_t bytes) {
-  WriteAll(kStderrDescriptor, data, bytes);
-}
-
-bool IsSpecialFile(const char*) { return false; }
-
-int OpenNew(const char* path, int* error) {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  *error = state.refuses_files            ? EACCES
-           : state.files.count(path) != 0 ? EEXIST
-                                          : 0;
-  if (*error != 0) return -1;
-  state.files[path];
-  state.open_files.emplace_back(path);
-  return kFirstFakeDescriptor + static_cast<int>(state.open_files.size()) - 1;
-}
-
-int OpenSpecial(const char*, int* error) {
-  *error = ENXIO;
-  return -1;
-}
-
-int Rename(const char* from, const char* to) {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  state.files[to] = state.files.at(from);
-  state.files.erase(from);
-  return 0;
-}
-
-void Unlink(const char* path) {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  state.files.erase(path);
-}
-
-int WriteAll(int descriptor, const char* data, size_t bytes) {
-  if (descriptor >= kFirstFakeDescriptor) {
-    State& state = TheState();
-    const StateLock lock(state.mutex);
-    const auto index = static_cast<size_t>(descriptor - kFirstFakeDescriptor);
-    state.files[state.open_files.at(index)].append(data, bytes);
-    return 0;
-  }
-  while (bytes > 0) {
-    const ssize_t n = write(descriptor, data, bytes);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return EIO;
-    data += n;
-    bytes -= static_cast<size_t>(n);
-  }
-  return 0;
-}
-
-void Close(int descriptor) {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  const auto index = static_cast<size_t>(descriptor - kFirstFakeDescriptor);
-  std::string& path = state.open_files.at(index);
-  if (path.empty()) fake_os::Complain("closed twice", index, 0);
-  path.clear();
-}
-
-int MakeFile(const char* path) {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  if (state.refuses_files) return EACCES;
-  return state.files.emplace(path, "").second ? 0 : EEXIST;
-}
-
-// What is written there is not in State::files.
-uintptr_t MapFilePart(const char* path, uint64_t /*offset*/, size_t bytes,
-                      int* error) {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  *error = state.refuses_files ? ENOSPC : state.files.count(path) ? 0 : ENOENT;
-  if (*error != 0) return 0;
-  return reinterpret_cast<uintptr_t>(mmap(nullptr, bytes,
-                                          PROT_READ | PROT_WRITE,
-                                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-}
-
-void UnmapFilePart(uintptr_t start, size_t bytes) {
-  munmap(reinterpret_cast<void*>(start), bytes);
-}
 
 bool HandleSignal(int signal, void (*handler)(int)) {
   return ::signal(signal, handler == nullptr ? SIG_DFL : handler) != SIG_ERR;
