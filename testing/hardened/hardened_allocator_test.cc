@@ -157,6 +157,22 @@ CORE_TEST(HardenedAllocator, ABlockUsedAgainKeepsItsGuard) {
   EXPECT_EQ(fake_os::Count(fake_os::Call::kUnprotect), unprotects);
 }
 
+// What shrinks is copied into a block whose last page has no access.
+CORE_TEST(HardenedAllocator, ABlockUsedAgainTakesWhatShrinks) {
+  SetOption(Option::kQuarantine, 0);
+  hardened::Free(hardened::Allocate(1));
+  // With its end, and the guard, it fills a block of 16 granules.
+  const size_t size = 16 * kGranuleSize - 4096 - 24;
+  hardened::Free(hardened::Allocate(size));
+  for (size_t less = 0; less < 8192; less += 16) {
+    constexpr size_t kHuge = size_t{16} << 20;
+    void* huge = Filled(hardened::Allocate(kHuge), kHuge, 1).pointer;
+    void* shrunk = hardened::Reallocate(huge, size - less);
+    EXPECT_TRUE(HasPattern(shrunk, size - less, 1, kHuge));
+    hardened::Free(shrunk);
+  }
+}
+
 CORE_TEST(HardenedAllocator, FewGuardsArePlacedInASecond) {
   std::vector<void*> blocks;
   const auto allocate = [&] {

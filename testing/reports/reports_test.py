@@ -126,6 +126,42 @@ class ReportsTest(unittest.TestCase):
             time.sleep(0.02)
         self.check_stats(self.files()["stats"])
 
+    def test_a_link_is_replaced_and_not_followed(self):
+        for way in self.each_way():
+            victim = self.folder / "victim"
+            victim.write_text("precious")
+            path = self.folder / "stats"
+            path.symlink_to(victim)
+            self.run_program(way, STATS=path)
+            self.assertEqual(victim.read_text(), "precious")
+            self.assertFalse(path.is_symlink())
+            path.unlink()
+
+    def test_a_pipe_without_a_reader_is_no_place_to_wait(self):
+        for way in self.each_way():
+            path = self.folder / "pipe"
+            os.mkfifo(path)
+            _, _, errors = self.run_program(way, STATS=path)
+            self.assertIn(f"cannot write stats to {path}: error 6", errors)
+            path.unlink()
+
+    def test_standard_output_by_its_path(self):
+        for way in self.each_way():
+            _, output, _ = self.run_program(way, STATS="/dev/stdout")
+            self.check_stats(output)
+
+    def test_exit_in_a_handler_that_interrupted_malloc(self):
+        for way in self.each_way():
+            for _ in range(10):
+                # It succeeds, with a report or with a line about none.
+                _, _, errors = self.run_program(
+                    way, "alarm", STATS=self.folder / "stats"
+                )
+                if self.files():
+                    self.assertEqual(errors, "")
+                else:
+                    self.assertIn("exit was called inside of malloc", errors)
+
     def test_a_file_that_cannot_be_written(self):
         for way in self.each_way():
             path = self.folder / "no" / "folder"
