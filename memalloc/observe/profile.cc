@@ -32,10 +32,7 @@ void Prepare() {
 }
 
 // For options that are read before main.
-__attribute__((constructor)) void PrepareAtStart() {
-  InitialiseOnce();
-  PrepareToSample();
-}
+__attribute__((constructor)) void PrepareAtStart() { PrepareToSample(); }
 
 // What had been allocated when bytes were last counted for reports.
 double g_report_mark MEMALLOC_GUARDED_BY(g_sampling_lock) = 0;

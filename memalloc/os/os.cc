@@ -337,6 +337,12 @@ bool IsSpecialFile(const char* path) {
   const ErrnoGuard guard;
   Note(SystemCall::kFile);
   struct stat status;
+  if (lstat(path, &status) != 0) return false;
+  // /dev/stdout and the like must stay what they are, whatever they lead to.
+  if (S_ISLNK(status.st_mode) &&
+      (strncmp(path, "/dev/", 5) == 0 || strncmp(path, "/proc/", 6) == 0)) {
+    return true;
+  }
   return stat(path, &status) == 0 && !S_ISREG(status.st_mode);
 }
 
@@ -345,7 +351,7 @@ int OpenNew(const char* path, int* error) {
 }
 
 int OpenSpecial(const char* path, int* error) {
-  return OpenAbove(path, O_NONBLOCK | O_NOCTTY, error);
+  return OpenAbove(path, O_APPEND | O_NONBLOCK | O_NOCTTY, error);
 }
 
 int Rename(const char* from, const char* to) {

@@ -143,7 +143,8 @@ void AppendToFile(const char* path, const char* data, size_t bytes);
 
 void WriteToStderr(const char* data, size_t bytes);
 
-// Whether a pipe, a terminal or the like has that path.
+// Whether a pipe, a terminal or the like has that path, or a link of the
+// system's own, such as /dev/stdout.
 bool IsSpecialFile(const char* path);
 // A descriptor for WriteAll, above that of standard error; the caller closes
 // it. -1 on failure, with an errno value in `error`. The first is for a new
