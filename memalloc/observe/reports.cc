@@ -96,10 +96,12 @@ std::atomic<bool> g_ends{false};
 __attribute__((destructor)) void AtExit() {
   if (!IsAnyWanted()) return;
   if (!MayLookAtHeap()) {
-    constexpr char kLine[] =
+    LineBuffer line;
+    line.Text(
         "memalloc: no report: exit was called inside of malloc or free (by a "
-        "signal handler?); see docs/errors.md#cannot-write\n";
-    return os::WriteToStderr(kLine, sizeof(kLine) - 1);
+        "signal handler?); see docs/errors.md#cannot-write");
+    line.EndLine();
+    return os::WriteToStderr(line.data(), line.size());
   }
   constexpr uint64_t kWait = 100;  // milliseconds
   constexpr int kWaits = 50;

@@ -356,6 +356,12 @@ bool HasFile(const std::string& path) {
   return state.files.count(path) != 0;
 }
 
+size_t Files() {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  return state.files.size();
+}
+
 size_t OpenFiles() {
   State& state = TheState();
   const StateLock lock(state.mutex);

@@ -159,6 +159,8 @@ std::string Appended();
 std::string Written(const std::string& path);
 bool HasFile(const std::string& path);
 size_t OpenFiles();
+// How many files there are.
+size_t Files();
 // Lets no file be opened to write to it.
 void RefuseFiles();
 

@@ -124,8 +124,15 @@ CORE_TEST(ReportWriter, PiecesMayBeOfAnyLength) {
   {
     ReportWriter writer("/report");
     writer.Char('a').Bytes(piece.data(), piece.size()).Char('z');
+    EXPECT_EQ(writer.Finish(), 0);
   }
   EXPECT_EQ(fake_os::Written("/report"), "a" + piece + "z");
+}
+
+CORE_TEST(ReportWriter, LeavesNothingBehindUnfinished) {
+  { ReportWriter("/report").Text("half"); }
+  EXPECT_EQ(fake_os::Files(), 0U);
+  EXPECT_EQ(fake_os::OpenFiles(), 0U);
 }
 
 CORE_TEST(ReportWriter, TellsWhatFailed) {
