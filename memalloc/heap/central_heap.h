@@ -317,6 +317,7 @@ class CentralHeap {
   bool Has(uintptr_t address) MEMALLOC_REQUIRES(lock_);
 
   // heap_walk.cc
+  void WalkLocked(HeapVisitor* visitor) MEMALLOC_REQUIRES(lock_);
   HeapState StateOf(const ThreadHeap* heap) const MEMALLOC_REQUIRES(lock_);
 
   // check_heap.cc
@@ -335,7 +336,6 @@ class CentralHeap {
   void CheckRunLists() MEMALLOC_REQUIRES(lock_);
 
   // census.cc
-  MEMALLOC_COLD void CountHeaps(Census* census) MEMALLOC_REQUIRES(lock_);
   MEMALLOC_COLD void CountCalls(Census* census) MEMALLOC_REQUIRES(lock_);
   MEMALLOC_COLD void CountTotals(Census* census) MEMALLOC_REQUIRES(lock_);
 

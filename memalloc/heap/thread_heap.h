@@ -39,6 +39,7 @@
 
 namespace memalloc {
 
+struct Census;
 struct ClassCensus;
 
 // What an empty bin points at: a cell whose link never decodes to itself, so
@@ -160,10 +161,10 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   // is being worked on.
   void FollowTicks();
 
-  // Adds the cells in its bins and magazines, and those that travel from and
-  // to it. Called by any thread that holds the central lock: an estimate while
-  // the heap's own is at work.
-  MEMALLOC_COLD void CountCached(ClassCensus* classes) const;
+  // Adds what it handed out, the cells in its bins and magazines, and those
+  // that travel from and to it. Called by any thread that holds the central
+  // lock: an estimate while the heap's own is at work.
+  MEMALLOC_COLD void Count(Census* census) const;
 
   // Purges the free pages of all blocks with cells to spare, and gives these
   // up.
@@ -254,6 +255,9 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   bool SettleIdleOfClass(SizeClass size_class, size_t* room);
   void Settle(BlockHeader* block);
   void MarkPartialBlocks();
+
+  // census.cc
+  MEMALLOC_COLD void CountCached(ClassCensus* classes) const;
 
   // inbox.cc
   void Collect(BlockHeader* block, FreeCell* cell);

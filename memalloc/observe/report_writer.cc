@@ -61,6 +61,16 @@ ReportWriter& ReportWriter::Text(const char* text) {
   return Bytes(text, strlen(text));
 }
 
+ReportWriter& ReportWriter::Quoted(const char* text) {
+  Char('"');
+  for (; *text != '\0'; ++text) {
+    const bool is_plain =
+        *text >= ' ' && *text <= '~' && *text != '"' && *text != '\\';
+    Char(is_plain ? *text : '_');
+  }
+  return Char('"');
+}
+
 ReportWriter& ReportWriter::Decimal(uint64_t value) {
   LineBuffer digits;
   digits.Decimal(value);

@@ -28,6 +28,8 @@ class ReportWriter {
 
   ReportWriter& Text(const char* text);
   ReportWriter& Char(char c) { return Bytes(&c, 1); }
+  // Between quotes; what needs an escape there, and no ASCII, becomes a _.
+  ReportWriter& Quoted(const char* text);
   ReportWriter& Decimal(uint64_t value);
   // Without 0x in front.
   ReportWriter& Hex(uint64_t value);
