@@ -376,4 +376,10 @@ void RefuseFiles() {
   state.refuses_files = true;
 }
 
+void BeforeEachWrite(std::function<void()> action) {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  state.before_each_write = std::move(action);
+}
+
 }  // namespace memalloc::fake_os

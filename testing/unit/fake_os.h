@@ -163,6 +163,8 @@ size_t OpenFiles();
 size_t Files();
 // Lets no file be opened to write to it.
 void RefuseFiles();
+// Runs before anything is written to a file.
+void BeforeEachWrite(std::function<void()> action);
 
 }  // namespace memalloc::fake_os
 

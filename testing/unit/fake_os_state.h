@@ -100,6 +100,7 @@ struct State {
   // By descriptor; empty for those that are closed.
   std::vector<std::string> open_files;
   bool refuses_files = false;
+  std::function<void()> before_each_write;
 
   // The top of the room for the break.
   uintptr_t BreakCeiling() const;

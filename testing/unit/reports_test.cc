@@ -23,6 +23,7 @@
 namespace memalloc {
 namespace {
 
+using testing::EndsWith;
 using testing::StartsWith;
 
 std::string Get(PathOption option) { return GetPath(option).text; }
@@ -163,6 +164,48 @@ CORE_TEST(Reports, GoWhereTheOptionsSay) {
   EXPECT_EQ(fake_os::Written("/stats"), "");
   WriteWantedReports();
   EXPECT_THAT(fake_os::Written("/stats"), StartsWith("memalloc: "));
+}
+
+// Whoever drains a pipe may allocate; a disk may be slow.
+CORE_TEST(Reports, AreWrittenWithNoLockHeld) {
+  EXPECT_EQ(SetOptionByName("sample_interval", "1"), 0);
+  for (size_t i = 0; i < 1000; ++i) Allocate(i);
+  size_t writes = 0;
+  fake_os::BeforeEachWrite([&writes] {
+    EXPECT_TRUE(MayLookAtHeap());
+    ++writes;
+  });
+  for (const char* kind :
+       {"stats", "stats_json", "stats_prometheus", "heap_map", "profile",
+        "profile_growth", "profile_peak", "profile_lifetimes"}) {
+    SCOPED_TRACE(kind);
+    writes = 0;
+    EXPECT_EQ(WriteReport(kind, "/report"), 0);
+    EXPECT_GT(writes, 0U);
+  }
+}
+
+CORE_TEST(Reports, FailWhereMemoryForThemIsShort) {
+  Allocate(1);
+  fake_os::Fail(fake_os::Call::kReserve, 1);
+  EXPECT_EQ(WriteReport("heap_map", "/map"), ENOMEM);
+  EXPECT_EQ(fake_os::Files(), 0U);
+}
+
+// Rather than lacking what came since their memory was made.
+CORE_TEST(Reports, HaveAllThoughTheHeapGrowsMeanwhile) {
+  Allocate(1);
+  fake_os::Before(fake_os::Call::kCommit, [] {
+    for (int i = 0; i < 1000; ++i) Allocate(size_t{70} << 10);
+  });
+  EXPECT_EQ(WriteReport("heap_map", "/map"), 0);
+  const std::string map = fake_os::Written("/map");
+  EXPECT_THAT(map, EndsWith("}\n"));
+  size_t blocks = 0;
+  for (size_t at = 0; (at = map.find("\"is\":\"large\"", at)) != map.npos;) {
+    ++blocks, ++at;
+  }
+  EXPECT_EQ(blocks, 1000U);
 }
 
 TEST(Reports, AFailureIsTold) {
