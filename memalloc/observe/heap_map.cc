@@ -2,6 +2,8 @@
 
 #include "memalloc/observe/heap_map.h"
 
+#include <errno.h>
+
 #include "memalloc/base/math.h"
 #include "memalloc/base/settings.h"
 #include "memalloc/heap/central_heap.h"
@@ -10,6 +12,7 @@
 #include "memalloc/layout/constants.h"
 #include "memalloc/layout/size_class.h"
 #include "memalloc/observe/json.h"
+#include "memalloc/observe/mapped_memory.h"
 #include "memalloc/os/os.h"
 #include "memalloc/runtime/runtime.h"
 
@@ -208,13 +211,32 @@ class HeapMap final : public HeapVisitor {
   uint64_t huge_ = 0;
 };
 
+// Of all lines together.
+size_t ExpectedBytes() {
+  constexpr size_t kHead = 4096;
+  constexpr size_t kLine = 160;
+  const CentralCounts counts = g_central_heap.Counts();
+  return kHead + kLine * (counts.arenas * kGranulesPerArena + counts.blocks +
+                          counts.thread_heaps);
+}
+
 }  // namespace
 
 void WriteHeapMap(ReportWriter& out) {
-  HeapMap map(out);
-  map.Begin();
-  g_central_heap.Walk(&map);
-  map.End();
+  size_t bytes = ExpectedBytes();
+  int error = ENOSPC;
+  // The heap may have grown meanwhile.
+  for (; error == ENOSPC; bytes *= 2) {
+    const MappedMemory memory(bytes);
+    ReportWriter lines(memory);
+    HeapMap map(lines);
+    map.Begin();
+    g_central_heap.Walk(&map);
+    map.End();
+    error = lines.Finish();
+    if (error == 0) out.Bytes(memory.As<char>(), lines.size_in_memory());
+  }
+  if (error != 0) out.Fail(error);
 }
 
 }  // namespace memalloc

@@ -105,6 +105,18 @@ class ReportsTest(ways.TestCase):
         self.check_stats(output)
 
     @ways.each_way
+    def test_exit_in_a_handler_that_interrupted_malloc(self, way):
+        stats = self.folder / "stats"
+        for _ in range(10):
+            # It succeeds, with a report or with a line about none.
+            _, errors = self.run_program(way, "alarm", STATS=stats)
+            if stats.exists():
+                self.assertEqual(errors, "")
+                stats.unlink()
+            else:
+                self.assertIn("exit was called inside of malloc", errors)
+
+    @ways.each_way
     def test_a_file_that_cannot_be_written(self, way):
         path = self.folder / "no" / "folder"
         _, errors = self.run_program(way, STATS=path)
