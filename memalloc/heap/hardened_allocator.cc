@@ -53,24 +53,15 @@ BlockHeader* BlockOfCell(uintptr_t address) {
              : nullptr;
 }
 
-// The live cell that begins `offset` bytes into the block.
-MEMALLOC_FAST Room CheckedCell(const BlockHeader* block, uintptr_t address,
-                               size_t offset, uint64_t canary, const char* call,
-                               size_t* size) {
-  if (MEMALLOC_UNLIKELY(!IsCellMultiple(offset, block->size_class))) {
-    DieOfInterior(call, address);
-  }
+// The live cell that begins at the address.
+Room CheckedCell(const BlockHeader* block, uintptr_t address, const char* call,
+                 size_t* size) {
+  if (MEMALLOC_UNLIKELY(!IsCellStart(address))) DieOfInterior(call, address);
   const Room room = RoomOfCell(block, address);
-  if (MEMALLOC_UNLIKELY(!IsLive(room, canary, size))) {
+  if (MEMALLOC_UNLIKELY(!IsLive(room, CanaryOf(address), size))) {
     DieOfEndWord(call, block, room);
   }
   return room;
-}
-
-Room CheckedCell(const BlockHeader* block, uintptr_t address, const char* call,
-                 size_t* size) {
-  return CheckedCell(block, address, address - BlockStart(block),
-                     CanaryOf(address), call, size);
 }
 
 // A cell that was held back; dies if somebody wrote to it.
@@ -120,44 +111,7 @@ MEMALLOC_SLOW void LeaveInPlace() {
   if (IsStandIn(t_heap)) EmptyQuarantine();
 }
 
-// Frees a cell that is marked as free.
-MEMALLOC_FAST void HoldBack(Room room) {
-  const uintptr_t old = t_quarantine.Exchange(room.start, room.bytes,
-                                              GetOption(Option::kQuarantine));
-  if (MEMALLOC_UNLIKELY(old == 0)) return LeaveInPlace();
-  LetGo(old);
-}
-
-// Frees a cell of which more or less is to be cleared than usual.
-MEMALLOC_SLOW void FreeUnusual(const BlockHeader* block, Room room) {
-  const size_t cleared = RoundDown(
-      Min<size_t>(room.bytes, GetOption(Option::kZeroOnFree)), kMinAlignment);
-  Wipe(room.start, cleared);
-  MarkFree(room, CanaryOf(room.start), block->link_key, cleared);
-  HoldBack(room);
-}
-
-// Frees a live cell of which `check_size` thinks well.
-template <typename CheckSize>
-MEMALLOC_FAST void FreeCellAt(const BlockHeader* block, uintptr_t address,
-                              size_t offset, const char* call,
-                              const CheckSize& check_size) {
-  const uint64_t canary = CanaryOf(address);
-  size_t size;
-  const Room room = CheckedCell(block, address, offset, canary, call, &size);
-  check_size(size);
-  if (MEMALLOC_UNLIKELY(GetOption(Option::kZeroOnFree) != kUsualWipe)) {
-    return FreeUnusual(block, room);
-  }
-  WipeUsual(room.start);
-  *room.EndWord() = UsualFreeWord(canary, block->link_key);
-  HoldBack(room);
-}
-
-MEMALLOC_FAST void FreeCellAt(const BlockHeader* block, uintptr_t address,
-                              size_t offset) {
-  FreeCellAt(block, address, offset, "free", [](size_t) {});
-}
+// ---- free ----
 
 // The small block of whose first granule the address is; null if there is none.
 MEMALLOC_FAST const BlockHeader* FirstGranuleBlock(uintptr_t address) {
@@ -169,6 +123,55 @@ MEMALLOC_FAST const BlockHeader* FirstGranuleBlock(uintptr_t address) {
       (slot << kArenaShift) + HeaderOffset(address));
   return MEMALLOC_LIKELY(block->status == BlockStatus::kSmall) ? block
                                                                : nullptr;
+}
+
+// Frees a live cell of whose size `accepts` thinks well, in the usual way.
+// False if there is more to be done than that, or something is wrong.
+//
+// Whether a cell begins at the address is not asked for: the end word of what
+// is none is none of a live one. Only it must be memory, so it lies in the same
+// granule.
+template <typename Accepts>
+MEMALLOC_FAST bool TryFreeUsual(uintptr_t address, const Accepts& accepts) {
+  const BlockHeader* block = FirstGranuleBlock(address);
+  if (MEMALLOC_UNLIKELY(block == nullptr)) return false;
+  const Room room = RoomOfCell(block, address);
+  if (MEMALLOC_UNLIKELY(room.bytes > UsualCellSize() ||
+                        address % kGranuleSize + room.bytes > kGranuleSize)) {
+    return false;
+  }
+  const uint64_t canary = CanaryOf(address);
+  size_t size;
+  if (MEMALLOC_UNLIKELY(!IsLive(room, canary, &size) || !accepts(size))) {
+    return false;
+  }
+  WipeUsual(address);
+  *room.EndWord() = UsualFreeWord(canary, block->link_key);
+  const uintptr_t old = t_quarantine.ExchangeSmall(address, canary);
+  if (MEMALLOC_UNLIKELY(old == 0)) {
+    LeaveInPlace();
+  } else {
+    LetGo(old);
+  }
+  return true;
+}
+
+// Frees a live cell, whatever the options say.
+void FreeCell(const BlockHeader* block, Room room) {
+  const uint64_t canary = CanaryOf(room.start);
+  const size_t cleared = RoundDown(
+      Min<size_t>(room.bytes, GetOption(Option::kZeroOnFree)), kMinAlignment);
+  if (cleared == kUsualWipe) {
+    WipeUsual(room.start);
+    *room.EndWord() = UsualFreeWord(canary, block->link_key);
+  } else {
+    Wipe(room.start, cleared);
+    MarkFree(room, canary, block->link_key, cleared);
+  }
+  const uintptr_t old = t_quarantine.Exchange(room.start, room.bytes,
+                                              GetOption(Option::kQuarantine));
+  if (old == 0) return LeaveInPlace();
+  LetGo(old);
 }
 
 void FreeWhole(GuardedBlock block, uintptr_t start) {
@@ -250,7 +253,8 @@ void* AllocateAnySize(size_t size) { return AllocateSlow(size, size); }
 MEMALLOC_ENTRY MEMALLOC_SLOW void FreeSlow(void* pointer) noexcept {
   const auto address = reinterpret_cast<uintptr_t>(pointer);
   if (const BlockHeader* block = BlockOfCell(address)) {
-    return FreeCellAt(block, address, address - BlockStart(block));
+    size_t size;
+    return FreeCell(block, CheckedCell(block, address, "free", &size));
   }
   if (BlockHeader* whole = WholeBlockAt(address)) {
     return FreeWhole(GuardedBlock(whole, address), address);
@@ -260,9 +264,9 @@ MEMALLOC_ENTRY MEMALLOC_SLOW void FreeSlow(void* pointer) noexcept {
 
 MEMALLOC_ENTRY void Free(void* pointer) noexcept {
   const auto address = reinterpret_cast<uintptr_t>(pointer);
-  const BlockHeader* block = FirstGranuleBlock(address);
-  if (MEMALLOC_UNLIKELY(block == nullptr)) return FreeSlow(pointer);
-  FreeCellAt(block, address, address % kGranuleSize);
+  if (MEMALLOC_UNLIKELY(!TryFreeUsual(address, [](size_t) { return true; }))) {
+    FreeSlow(pointer);
+  }
 }
 
 void* AllocateZeroed(size_t size) {
@@ -302,7 +306,7 @@ void* MoveTo(void* pointer, size_t old_size, size_t size, size_t room) {
 
 // Within the cell.
 void* Resize(Room room, size_t old_size, size_t size) {
-  ClearSlack(room, old_size);
+  ClearCanary(room, old_size);
   MarkLive(room, CanaryOf(room.start), size);
   return reinterpret_cast<void*>(room.start);
 }
@@ -391,21 +395,25 @@ MEMALLOC_ENTRY size_t UsableSize(const void* pointer) {
              : memalloc::UsableSize(pointer);
 }
 
+// Any pointer and size.
+MEMALLOC_ENTRY MEMALLOC_SLOW void FreeSizedSlow(void* pointer, size_t size,
+                                                const char* call) noexcept {
+  const auto address = reinterpret_cast<uintptr_t>(pointer);
+  if (GuardPool::Has(address)) return memalloc::FreeSized(pointer, size, call);
+  size_t asked;
+  if (FindSize(address, call, &asked) && asked != size) {
+    DieOfSize(call, pointer, size, asked);
+  }
+  FreeSlow(pointer);
+}
+
 MEMALLOC_ENTRY void FreeSized(void* pointer, size_t size,
                               const char* call) noexcept {
   const auto address = reinterpret_cast<uintptr_t>(pointer);
-  if (MEMALLOC_UNLIKELY(GuardPool::Has(address))) {
-    return memalloc::FreeSized(pointer, size, call);
+  const auto is_right = [size](size_t asked) { return asked == size; };
+  if (MEMALLOC_UNLIKELY(!TryFreeUsual(address, is_right))) {
+    FreeSizedSlow(pointer, size, call);
   }
-  const auto check_size = [=](size_t asked) {
-    if (MEMALLOC_UNLIKELY(asked != size)) DieOfSize(call, pointer, size, asked);
-  };
-  if (const BlockHeader* block = FirstGranuleBlock(address)) {
-    return FreeCellAt(block, address, address % kGranuleSize, call, check_size);
-  }
-  size_t asked;
-  if (FindSize(address, call, &asked)) check_size(asked);
-  FreeSlow(pointer);
 }
 
 MEMALLOC_ENTRY void FreeAligned(void* pointer, size_t alignment,
