@@ -53,7 +53,39 @@ BlockHeader* BlockOfCell(uintptr_t address) {
              : nullptr;
 }
 
-// The live cell that begins at the address.
+// What is known of a live cell.
+struct LiveCell {
+  const BlockHeader* block;
+  Room room;
+  uint64_t canary;
+  size_t size;  // what was asked for
+};
+
+// Finds the live cell that begins at the address, of `most` bytes at most.
+// False if there is none, or it reaches out of its block's first granule.
+//
+// Whether a cell begins there is not looked at: the end word of what is no cell
+// is none of a live one. It lies in the same granule, so it can be read.
+MEMALLOC_FAST bool FindCell(uintptr_t address, size_t most, LiveCell* cell) {
+  const size_t slot = AddressMap::SlotOf(address);
+  if (MEMALLOC_UNLIKELY(g_address_map.Get(slot) != SlotKind::kArena)) {
+    return false;
+  }
+  cell->block = HeaderInTable(slot, address);
+  if (MEMALLOC_UNLIKELY(cell->block->status != BlockStatus::kSmall)) {
+    return false;
+  }
+  cell->room = RoomOfCell(cell->block, address);
+  const size_t bytes = cell->room.bytes;
+  if (MEMALLOC_UNLIKELY(bytes > most ||
+                        address % kGranuleSize + bytes > kGranuleSize)) {
+    return false;
+  }
+  cell->canary = CanaryOf(address);
+  return IsLive(cell->room, cell->canary, &cell->size);
+}
+
+// The live cell that begins at the address, in the block.
 Room CheckedCell(const BlockHeader* block, uintptr_t address, const char* call,
                  size_t* size) {
   if (MEMALLOC_UNLIKELY(!IsCellStart(address))) DieOfInterior(call, address);
@@ -113,47 +145,14 @@ MEMALLOC_SLOW void LeaveInPlace() {
 
 // ---- free ----
 
-// The small block of whose first granule the address is; null if there is none.
-MEMALLOC_FAST const BlockHeader* FirstGranuleBlock(uintptr_t address) {
-  const size_t slot = AddressMap::SlotOf(address);
-  if (MEMALLOC_UNLIKELY(g_address_map.Get(slot) != SlotKind::kArena)) {
-    return nullptr;
-  }
-  const auto* block = reinterpret_cast<const BlockHeader*>(
-      (slot << kArenaShift) + HeaderOffset(address));
-  return MEMALLOC_LIKELY(block->status == BlockStatus::kSmall) ? block
-                                                               : nullptr;
-}
-
-// Frees a live cell of whose size `accepts` thinks well, in the usual way.
-// False if there is more to be done than that, or something is wrong.
-//
-// Whether a cell begins at the address is not asked for: the end word of what
-// is none is none of a live one. Only it must be memory, so it lies in the same
-// granule.
-template <typename Accepts>
-MEMALLOC_FAST bool TryFreeUsual(uintptr_t address, const Accepts& accepts) {
-  const BlockHeader* block = FirstGranuleBlock(address);
-  if (MEMALLOC_UNLIKELY(block == nullptr)) return false;
-  const Room room = RoomOfCell(block, address);
-  if (MEMALLOC_UNLIKELY(room.bytes > UsualCellSize() ||
-                        address % kGranuleSize + room.bytes > kGranuleSize)) {
-    return false;
-  }
-  const uint64_t canary = CanaryOf(address);
-  size_t size;
-  if (MEMALLOC_UNLIKELY(!IsLive(room, canary, &size) || !accepts(size))) {
-    return false;
-  }
-  WipeUsual(address);
-  *room.EndWord() = UsualFreeWord(canary, block->link_key);
-  const uintptr_t old = t_quarantine.ExchangeSmall(address, canary);
-  if (MEMALLOC_UNLIKELY(old == 0)) {
-    LeaveInPlace();
-  } else {
-    LetGo(old);
-  }
-  return true;
+// Frees a live cell as usual.
+MEMALLOC_FAST void FreeUsual(const LiveCell& cell) {
+  const uintptr_t start = cell.room.start;
+  WipeUsual(start);
+  *cell.room.EndWord() = UsualFreeWord(cell.canary, cell.block->link_key);
+  const uintptr_t old = t_quarantine.ExchangeSmall(start, cell.canary);
+  if (MEMALLOC_UNLIKELY(old == 0)) return LeaveInPlace();
+  LetGo(old);
 }
 
 // Frees a live cell, whatever the options say.
@@ -252,6 +251,10 @@ void* AllocateAnySize(size_t size) { return AllocateSlow(size, size); }
 // Any pointer.
 MEMALLOC_ENTRY MEMALLOC_SLOW void FreeSlow(void* pointer) noexcept {
   const auto address = reinterpret_cast<uintptr_t>(pointer);
+  LiveCell cell;
+  if (FindCell(address, kGranuleSize, &cell)) {
+    return FreeCell(cell.block, cell.room);
+  }
   if (const BlockHeader* block = BlockOfCell(address)) {
     size_t size;
     return FreeCell(block, CheckedCell(block, address, "free", &size));
@@ -263,10 +266,12 @@ MEMALLOC_ENTRY MEMALLOC_SLOW void FreeSlow(void* pointer) noexcept {
 }
 
 MEMALLOC_ENTRY void Free(void* pointer) noexcept {
-  const auto address = reinterpret_cast<uintptr_t>(pointer);
-  if (MEMALLOC_UNLIKELY(!TryFreeUsual(address, [](size_t) { return true; }))) {
-    FreeSlow(pointer);
+  LiveCell cell;
+  if (MEMALLOC_UNLIKELY(!FindCell(reinterpret_cast<uintptr_t>(pointer),
+                                  UsualCellSize(), &cell))) {
+    return FreeSlow(pointer);
   }
+  FreeUsual(cell);
 }
 
 void* AllocateZeroed(size_t size) {
@@ -304,10 +309,18 @@ void* MoveTo(void* pointer, size_t old_size, size_t size, size_t room) {
   return target;
 }
 
+// Whether an allocation of `size` bytes may stay in the room: it fits, and uses
+// half of it.
+MEMALLOC_FAST bool MayStay(Room room, size_t size) {
+  // Of a larger `size` the difference wraps round.
+  return room.bytes - (size + kEndSize) <= room.bytes / 2;
+}
+
 // Within the cell.
-void* Resize(Room room, size_t old_size, size_t size) {
+MEMALLOC_FAST void* Resize(Room room, uint64_t canary, size_t old_size,
+                           size_t size) {
   ClearCanary(room, old_size);
-  MarkLive(room, CanaryOf(room.start), size);
+  MarkLive(room, canary, size);
   return reinterpret_cast<void*>(room.start);
 }
 
@@ -333,9 +346,8 @@ void* TryReallocate(void* pointer, size_t size, size_t* old_size) {
   if (const BlockHeader* block = BlockOfCell(start)) {
     const Room room = CheckedCell(block, start, "realloc", old_size);
     if (size > kMaxRequest) return nullptr;
-    const size_t wanted = size + kEndSize;
-    if (wanted <= room.bytes && wanted >= room.bytes / 2) {
-      return Resize(room, *old_size, size);
+    if (MayStay(room, size)) {
+      return Resize(room, CanaryOf(start), *old_size, size);
     }
     // As the core: what grows in small steps gets some room to do so.
     const size_t grown = *old_size + *old_size / 16 * 7;
@@ -362,13 +374,24 @@ void* TryReallocate(void* pointer, size_t size, size_t* old_size) {
   return ReallocateWhole(block, pointer, *old_size, size);
 }
 
-}  // namespace
-
-void* Reallocate(void* pointer, size_t size) {
+// What Reallocate could not do by looking at a cell.
+MEMALLOC_SLOW void* ReallocateSlow(void* pointer, size_t size) {
   size_t old_size = 0;
   void* result = TryReallocate(pointer, size, &old_size);
   // Shrinking cannot fail: the old room is large enough.
   return result == nullptr && size <= old_size ? pointer : result;
+}
+
+}  // namespace
+
+void* Reallocate(void* pointer, size_t size) {
+  LiveCell cell;
+  if (MEMALLOC_LIKELY(
+          FindCell(reinterpret_cast<uintptr_t>(pointer), kGranuleSize, &cell) &&
+          MayStay(cell.room, size))) {
+    return Resize(cell.room, cell.canary, cell.size, size);
+  }
+  return ReallocateSlow(pointer, size);
 }
 
 namespace {
@@ -388,6 +411,11 @@ bool FindSize(uintptr_t start, const char* call, size_t* size) {
 }  // namespace
 
 MEMALLOC_ENTRY size_t UsableSize(const void* pointer) {
+  LiveCell cell;
+  if (MEMALLOC_LIKELY(FindCell(reinterpret_cast<uintptr_t>(pointer),
+                               kGranuleSize, &cell))) {
+    return cell.size;
+  }
   size_t size;
   return FindSize(reinterpret_cast<uintptr_t>(pointer), "malloc_usable_size",
                   &size)
@@ -409,11 +437,13 @@ MEMALLOC_ENTRY MEMALLOC_SLOW void FreeSizedSlow(void* pointer, size_t size,
 
 MEMALLOC_ENTRY void FreeSized(void* pointer, size_t size,
                               const char* call) noexcept {
-  const auto address = reinterpret_cast<uintptr_t>(pointer);
-  const auto is_right = [size](size_t asked) { return asked == size; };
-  if (MEMALLOC_UNLIKELY(!TryFreeUsual(address, is_right))) {
-    FreeSizedSlow(pointer, size, call);
+  LiveCell cell;
+  if (MEMALLOC_UNLIKELY(!FindCell(reinterpret_cast<uintptr_t>(pointer),
+                                  UsualCellSize(), &cell) ||
+                        cell.size != size)) {
+    return FreeSizedSlow(pointer, size, call);
   }
+  FreeUsual(cell);
 }
 
 MEMALLOC_ENTRY void FreeAligned(void* pointer, size_t alignment,
