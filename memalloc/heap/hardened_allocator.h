@@ -67,8 +67,8 @@ MEMALLOC_FAST void* TryAllocateFast(size_t size) {
   const Room room = {start, entry.cell_size};
   const uintptr_t key = heap->KeyOf(entry.size_class);
   const uint64_t canary = CanaryOf(start);
-  if (MEMALLOC_UNLIKELY(*room.EndWord() != UsualFreeWord(canary, key) ||
-                        !IsUsualWiped(start))) {
+  if (MEMALLOC_UNLIKELY(((*room.EndWord() ^ UsualFreeWord(canary, key)) |
+                         UsualLeftovers(start)) != 0)) {
     return HandOutUnusual(room, key, size);
   }
   MarkLive(room, canary, size);
