@@ -104,14 +104,46 @@ def architecture():
     """The layers, the highest on top."""
     figure = Figure(900, 420, "The layers of memalloc")
     rows = (
-        ("orange", "api", "malloc, free, new, delete, mallinfo2, ...", "what programs call: libc's names, and memalloc_..."),
-        ("green", "observe", "statistics, profiles, maps, traces", "reports: they read the heap and never change it"),
-        ("green", "runtime", "first use, threads, fork, options", "when things happen; a thread's heap from first need to exit"),
-        ("blue", "heap", "thread heaps, central heap, huge blocks", "the allocator itself: who owns what, and the fast paths"),
-        ("blue", "hardened", "canaries, quarantine, guards", "parts of the hardened build; elsewhere there is none of it"),
-        ("violet", "layout", "arena, header, cell, address map", "how memory is laid out: no locks, no decisions"),
-        ("box", "os", "sbrk, mmap, madvise, futex, files", "the only system calls; tests put a fake one here"),
-        ("box", "base", "locks, options, messages, numbers", "what all others use"),
+        (
+            "orange", "api",
+            "malloc, free, new, delete, mallinfo2, ...",
+            "what programs call: libc's names, and memalloc_...",
+        ),
+        (
+            "green", "observe",
+            "statistics, profiles, maps, traces",
+            "reports: they read the heap and never change it",
+        ),
+        (
+            "green", "runtime",
+            "first use, threads, fork, options",
+            "when things happen; a thread's heap from first need to exit",
+        ),
+        (
+            "blue", "heap",
+            "thread heaps, central heap, huge blocks",
+            "the allocator itself: who owns what, and the fast paths",
+        ),
+        (
+            "blue", "hardened",
+            "canaries, quarantine, guards",
+            "parts of the hardened build; elsewhere there is none of it",
+        ),
+        (
+            "violet", "layout",
+            "arena, header, cell, address map",
+            "how memory is laid out: no locks, no decisions",
+        ),
+        (
+            "box", "os",
+            "sbrk, mmap, madvise, futex, files",
+            "the only system calls; tests put a fake one here",
+        ),
+        (
+            "box", "base",
+            "locks, options, messages, numbers",
+            "what all others use",
+        ),
     )  # fmt: skip
     figure.text(24, 30, "A file includes its own layer and those below it.")
     for number, (kind, name, parts, about) in enumerate(rows):
@@ -138,23 +170,74 @@ def address():
     figure.text(352, 116, "colour: the lowest 2 bits")
     figure.arrow((520, 104), (520, 96))
     figure.arrow((300, 94), (300, 150))
-    figure.box("violet", 60, 150, 300, 70, "address_map[p >> 24]", "one byte: foreign, an arena,", "or a part of a huge block", head="code")  # fmt: skip
+    figure.box(
+        "violet", 60, 150, 300, 70,
+        "address_map[p >> 24]",
+        "one byte: foreign, an arena,",
+        "or a part of a huge block",
+        head="code",
+    )  # fmt: skip
     figure.arrow((606, 94), (606, 150))
-    figure.box("blue", 400, 150, 470, 70, "arena + ((p >> 10) & 0xffc0)", "the header: 64 bytes times the granule's number, in a table", "that the colour puts at one of four places of granule 0", head="code")  # fmt: skip
+    figure.box(
+        "blue", 400, 150, 470, 70,
+        "arena + ((p >> 10) & 0xffc0)",
+        "the header: 64 bytes times the granule's number, in a table",
+        "that the colour puts at one of four places of granule 0",
+        head="code",
+    )  # fmt: skip
     return figure
 
 
 def cell_life():
     """The life of a cell."""
     figure = Figure(1000, 470, "The life of a cell")
-    figure.box("box", 24, 40, 190, 62, "not carved", "address space only:", "no page behind it yet")  # fmt: skip
-    figure.box("blue", 354, 40, 190, 62, "in a bin", "ready for malloc", "of one thread")  # fmt: skip
-    figure.box("green", 684, 40, 240, 62, "in use", "the program's,", "to the last byte")  # fmt: skip
-    figure.box("violet", 354, 210, 190, 62, "in its block's list", "the owner freed it")  # fmt: skip
-    figure.box("orange", 684, 210, 190, 62, "travelling", "batch, outbox, inbox:", "another thread freed it")  # fmt: skip
-    figure.box("box", 24, 210, 190, 62, "purged", "in no list: its page", "went back to the kernel")  # fmt: skip
-    figure.box("blue", 684, 350, 240, 62, "in a magazine", "ready for malloc of the thread", "that freed it")  # fmt: skip
-    figure.box("box", 24, 350, 520, 62, "granules of a free run", "when all cells of the block are free: the central heap's,", "for blocks of any kind")  # fmt: skip
+    figure.box(
+        "box", 24, 40, 190, 62,
+        "not carved",
+        "address space only:",
+        "no page behind it yet",
+    )  # fmt: skip
+    figure.box(
+        "blue", 354, 40, 190, 62,
+        "in a bin",
+        "ready for malloc",
+        "of one thread",
+    )  # fmt: skip
+    figure.box(
+        "green", 684, 40, 240, 62,
+        "in use",
+        "the program's,",
+        "to the last byte",
+    )  # fmt: skip
+    figure.box(
+        "violet", 354, 210, 190, 62,
+        "in its block's list",
+        "the owner freed it",
+    )  # fmt: skip
+    figure.box(
+        "orange", 684, 210, 190, 62,
+        "travelling",
+        "batch, outbox, inbox:",
+        "another thread freed it",
+    )  # fmt: skip
+    figure.box(
+        "box", 24, 210, 190, 62,
+        "purged",
+        "in no list: its page",
+        "went back to the kernel",
+    )  # fmt: skip
+    figure.box(
+        "blue", 684, 350, 240, 62,
+        "in a magazine",
+        "ready for malloc of the thread",
+        "that freed it",
+    )  # fmt: skip
+    figure.box(
+        "box", 24, 350, 520, 62,
+        "granules of a free run",
+        "when all cells of the block are free: the central heap's,",
+        "for blocks of any kind",
+    )  # fmt: skip
     figure.arrow((214, 71), (352, 71))
     figure.text(226, 62, "carve: those of")
     figure.text(226, 90, "a page at a time")
@@ -184,7 +267,11 @@ def cell_life():
     figure.text(312, 332, "block is empty")
     figure.arrow((40, 350), (40, 104))
     figure.text(50, 314, "another block is made")
-    figure.text(24, 446, "What is in a bin, in a magazine or travelling counts as handed out: its block cannot become empty.")  # fmt: skip
+    figure.text(
+        24, 446,
+        "What is in a bin, in a magazine or travelling counts as handed out: "
+        "its block cannot become empty.",
+    )  # fmt: skip
     return figure
 
 
@@ -193,13 +280,38 @@ def block_owner():
     figure = Figure(900, 430, "Who owns a block")
     figure.text(24, 30, "owned by a thread heap", "head")
     figure.box("box", 24, 42, 852, 190)
-    figure.box("blue", 60, 90, 180, 70, "current", "its cells are in the bin", "or were given out")  # fmt: skip
-    figure.box("blue", 360, 90, 180, 70, "partial", "has enough free cells", "for a refill")  # fmt: skip
-    figure.box("blue", 660, 90, 180, 70, "waiting", "less than an eighth", "of it is free")  # fmt: skip
+    figure.box(
+        "blue", 60, 90, 180, 70,
+        "current",
+        "its cells are in the bin",
+        "or were given out",
+    )  # fmt: skip
+    figure.box(
+        "blue", 360, 90, 180, 70,
+        "partial",
+        "has enough free cells",
+        "for a refill",
+    )  # fmt: skip
+    figure.box(
+        "blue", 660, 90, 180, 70,
+        "waiting",
+        "less than an eighth",
+        "of it is free",
+    )  # fmt: skip
     figure.text(730, 276, "without an owner", "head")
     figure.box("box", 24, 288, 852, 120)
-    figure.box("orange", 60, 312, 180, 70, "detached", "all cells handed out,", "in no list")  # fmt: skip
-    figure.box("orange", 360, 312, 180, 70, "orphan", "has cells to hand out,", "in a list under the lock")  # fmt: skip
+    figure.box(
+        "orange", 60, 312, 180, 70,
+        "detached",
+        "all cells handed out,",
+        "in no list",
+    )  # fmt: skip
+    figure.box(
+        "orange", 360, 312, 180, 70,
+        "orphan",
+        "has cells to hand out,",
+        "in a list under the lock",
+    )  # fmt: skip
     figure.box("violet", 660, 312, 180, 70, "granules", "of the central heap")
     figure.arrow((360, 112), (242, 112))
     figure.text(262, 104, "at a refill")
@@ -226,24 +338,58 @@ def foreign_free():
     figure = Figure(900, 330, "Cells that other threads free")
     figure.text(24, 30, "thread B frees cells of A's blocks", "head")
     figure.box("box", 24, 42, 540, 160)
-    figure.box("blue", 44, 84, 130, 76, "cell", "its block's owner", "is A, not B")  # fmt: skip
-    figure.box("blue", 224, 84, 130, 76, "batch", "one block's cells:", "32, or 8 KiB")  # fmt: skip
-    figure.box("blue", 404, 84, 130, 76, "outbox", "batches for A:", "64 cells, 16 KiB")  # fmt: skip
+    figure.box(
+        "blue", 44, 84, 130, 76,
+        "cell",
+        "its block's owner",
+        "is A, not B",
+    )  # fmt: skip
+    figure.box(
+        "blue", 224, 84, 130, 76,
+        "batch",
+        "one block's cells:",
+        "32, or 8 KiB",
+    )  # fmt: skip
+    figure.box(
+        "blue", 404, 84, 130, 76,
+        "outbox",
+        "batches for A:",
+        "64 cells, 16 KiB",
+    )  # fmt: skip
     figure.arrow((174, 122), (222, 122))
     figure.arrow((354, 122), (402, 122))
     figure.text(360, 178, "routed: who owns it now?")
     figure.text(624, 30, "thread heap A", "head")
     figure.box("box", 624, 42, 252, 160)
-    figure.box("violet", 650, 84, 200, 76, "inbox", "a stack: all push,", "only A takes, all at once")  # fmt: skip
+    figure.box(
+        "violet", 650, 84, 200, 76,
+        "inbox",
+        "a stack: all push,",
+        "only A takes, all at once",
+    )  # fmt: skip
     figure.arrow((534, 122), (648, 122))
     figure.text(452, 222, "one compare-and-exchange (release)")
-    figure.box("green", 650, 236, 200, 70, "A's block", "the batch is put before", "its free list: 1 cell touched")  # fmt: skip
+    figure.box(
+        "green", 650, 236, 200, 70,
+        "A's block",
+        "the batch is put before",
+        "its free list: 1 cell touched",
+    )  # fmt: skip
     figure.arrow((750, 160), (750, 234))
     figure.text(760, 222, "exchange (acquire)")
-    figure.box("orange", 224, 236, 310, 70, "routed again", "the block changed hands meanwhile:", "claimed, or sent on")  # fmt: skip
+    figure.box(
+        "orange", 224, 236, 310, 70,
+        "routed again",
+        "the block changed hands meanwhile:",
+        "claimed, or sent on",
+    )  # fmt: skip
     figure.arrow((650, 271), (536, 271))
     figure.arrow((379, 236), (379, 204))
-    figure.text(24, 320, "What travels counts as handed out: its block cannot become empty, nor serve anything else.")  # fmt: skip
+    figure.text(
+        24, 320,
+        "What travels counts as handed out: its block cannot become empty, "
+        "nor serve anything else.",
+    )  # fmt: skip
     return figure
 
 

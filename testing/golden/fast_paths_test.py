@@ -5,8 +5,8 @@ the new counts over:
 
     tools/bazel run //testing/golden:fast_paths_test -- --update
 
-How things are counted is written in fast_paths.py. docs/design.md shows the fast
-paths of an executable: it must show what was built.
+How things are counted is written in fast_paths.py. docs/design.md shows the
+fast paths of an executable: it must show what was built.
 """
 
 import os

@@ -165,7 +165,9 @@ class DocumentTest(ObjectTest):
         return Path(self.document).read_text(encoding="utf-8")
 
     def test_lists_the_names(self):
-        table = re.search(r"<!-- names -->(.*)<!-- /names -->", self.text(), re.S)
+        table = re.search(
+            r"<!-- names -->(.*)<!-- /names -->", self.text(), re.DOTALL
+        )
         names = re.findall(r"`(\w+)`", table[1])
         exported = {
             name for name in self.defined if not name.startswith("memalloc_")

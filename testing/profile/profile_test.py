@@ -151,6 +151,14 @@ class ProfileTest(unittest.TestCase):
             if known:
                 self.assertEqual(build_id, known.group(1))
 
+    def test_a_picture(self):
+        self.profile("linked", "small")
+        picture = self.folder / "linked.png"
+        pprof.run(
+            self.folder / "linked.pb.gz", "-png", f"-output={picture}"
+        )
+        self.assertEqual(picture.read_bytes()[1:4], b"PNG")
+
     def test_at_exit(self):
         for way in self.each_way():
             path = self.folder / "at_exit.pb.gz"
