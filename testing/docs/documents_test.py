@@ -91,7 +91,7 @@ class DocumentsTest(unittest.TestCase):
         for check in (
             documents.check_links,
             documents.check_file_names,
-            documents.check_design_is_complete,
+            documents.check_sources_are_named,
             documents.check_messages,
             documents.check_samples,
             documents.check_options,
@@ -130,9 +130,9 @@ class DocumentsTest(unittest.TestCase):
 
     def test_file_that_the_design_forgot(self):
         self.write("memalloc/heap/free.h", "")
-        self.complaints(documents.check_design_is_complete)
+        self.complaints(documents.check_sources_are_named)
         self.write("memalloc/heap/malloc.h", "")
-        self.complaints(documents.check_design_is_complete, "heap/malloc.h")
+        self.complaints(documents.check_sources_are_named, "heap/malloc.h")
 
     def test_message_without_an_entry(self):
         self.write("memalloc/heap/x.cc", 'Die("see docs/errors.md#reentry");')

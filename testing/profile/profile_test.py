@@ -119,6 +119,12 @@ class ProfileTest(ways.TestCase):
         if known:
             self.assertEqual(build_id, known.group(1))
 
+    def test_a_picture(self):
+        self.profile("linked", "small")
+        picture = self.folder / "of.png"
+        pprof.run(self.folder / "of.pb.gz", "-png", f"-output={picture}")
+        self.assertEqual(picture.read_bytes()[1:4], b"PNG")
+
     @ways.each_way
     def test_at_exit(self, way):
         path = self.folder / "at_exit.pb.gz"
