@@ -28,6 +28,8 @@ PLACES = {
     "lib/cmake/memalloc/memallocConfigVersion.cmake",
     "lib/pkgconfig/memalloc.pc",
     "share/doc/memalloc/LICENSE",
+    "share/man/man1/memalloc-run.1",
+    "share/man/man3/memalloc.3",
     "share/memalloc/gdb/memalloc_check.py",
     "share/memalloc/gdb/memalloc_gdb.py",
     "share/memalloc/gdb/memalloc_heap.py",
@@ -142,6 +144,14 @@ class TarTest(PackageTest):
         for flag in ("--stats", "--hardened"):
             self.assertEqual(run(memalloc_run, flag, program), "memalloc\n")
 
+    def test_manual_pages(self):
+        pages = str(self.prefix / "share" / "man")
+        for name in ("memalloc-run", "memalloc"):
+            where = run("man", f"--manpath={pages}", "--where", name)
+            self.assertTrue(where.startswith(pages), where)
+            text = run("man", f"--manpath={pages}", name)
+            self.assertIn(f"memalloc {VERSION}", text.splitlines()[-1])
+
     def test_cmake(self):
         build = self.folder / "build"
         shutil.copy(PROJECT / "CMakeLists.txt", self.sources)
@@ -192,6 +202,9 @@ class DebTest(PackageTest):
         self.assertGreater(int(output), 0)
         status = self.dpkg("--status", "memalloc")
         self.assertIn(f"\nVersion: {VERSION}\n", status)
+        # memalloc-run has run: the packages are for this machine.
+        machine = run("dpkg", "--print-architecture").strip()
+        self.assertIn(f"\nArchitecture: {machine}\n", status)
         self.dpkg("--remove", "memalloc")
         self.assertFalse(prefix.exists(), "nothing is left")
 

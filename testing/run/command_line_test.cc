@@ -9,8 +9,12 @@
 #include <string>
 #include <vector>
 
+#include "absl/flags/commandlineflag.h"
 #include "absl/flags/flag.h"
+#include "absl/flags/reflection.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_replace.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tools/run/failure.h"
@@ -18,6 +22,7 @@
 namespace memalloc::run {
 namespace {
 
+using ::testing::ContainsRegex;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -31,6 +36,9 @@ class CommandLineTest : public ::testing::Test {
     absl::SetFlag(&FLAGS_heap_map, "");
     absl::SetFlag(&FLAGS_profile, "");
     absl::SetFlag(&FLAGS_trace, "");
+    absl::SetFlag(&FLAGS_compare, CompareFlag());
+    absl::SetFlag(&FLAGS_rounds, 3);
+    absl::SetFlag(&FLAGS_timeout, 0);
   }
 
   static void SetStats(bool is_wanted) {
@@ -144,14 +152,80 @@ TEST_F(CommandLineTest, NoProgram) {
 }
 
 TEST_F(CommandLineTest, UnknownFlags) {
-  for (const std::string& flag : std::vector<std::string>{
-           "--statistics", "-x", "--nohelp", "---stats", "--nostats=false",
-           "--noguard", "--notrace", "--=1"}) {
+  for (const std::string& flag :
+       std::vector<std::string>{"-x", "--nohelp", "--verbose", "--=1"}) {
     EXPECT_EQ(Error({"run", flag, "ls"}),
               "unknown flag " + flag +
                   "; see memalloc_run --help; the program's own flags follow "
                   "PROGRAM");
   }
+}
+
+TEST_F(CommandLineTest, TheNearestFlag) {
+  for (const auto& [flag, nearest] : std::map<std::string, std::string>{
+           {"--stat", "--stats[=FORMAT[:FILE]]"},
+           {"--nostats=false", "--stats[=FORMAT[:FILE]]"},
+           {"---stats", "--stats[=FORMAT[:FILE]]"},
+           {"--compair", "--compare[=LIST]"},
+           {"--haep-map=x", "--heap-map=FILE"},
+           {"--heap", "--heap-map=FILE"},
+           {"--hardend", "--hardened"},
+           {"--noguard", "--guard=N"},
+           {"--tiemout=1", "--timeout=SECONDS"},
+       }) {
+    EXPECT_EQ(Error({"run", flag, "ls"}),
+              "unknown flag " + flag + ", the nearest is " + nearest +
+                  "; see memalloc_run --help; the program's own flags follow "
+                  "PROGRAM");
+  }
+}
+
+TEST_F(CommandLineTest, Compare) {
+  EXPECT_THAT(Program({"run", "ls"}), ElementsAre("ls"));
+  EXPECT_FALSE(absl::GetFlag(FLAGS_compare).is_wanted);
+  EXPECT_THAT(Program({"run", "--compare", "--rounds=5", "ls"}),
+              ElementsAre("ls"));
+  EXPECT_TRUE(absl::GetFlag(FLAGS_compare).is_wanted);
+  EXPECT_THAT(absl::GetFlag(FLAGS_compare).list, IsEmpty());
+  EXPECT_EQ(absl::GetFlag(FLAGS_rounds), 5U);
+  EXPECT_THAT(Program({"run", "--compare=jemalloc,a=/b=c.so", "ls"}),
+              ElementsAre("ls"));
+  EXPECT_TRUE(absl::GetFlag(FLAGS_compare).is_wanted);
+  EXPECT_THAT(absl::GetFlag(FLAGS_compare).list,
+              ElementsAre("jemalloc", "a=/b=c.so"));
+  for (const std::string flag : {"--compare=", "--compare=a,,b"}) {
+    EXPECT_EQ(
+        Error({"run", flag, "ls"}),
+        "bad value in " + flag + "; write --compare[=LIST] or --nocompare");
+  }
+}
+
+TEST_F(CommandLineTest, FlagsThatDoNotGoTogether) {
+  for (const std::string& flag :
+       std::vector<std::string>{"stats", "stats=json", "guard=1", "profile=x",
+                                "heap-map=x", "trace=x"}) {
+    EXPECT_EQ(Error({"run", "--compare", "--" + flag, "ls"}),
+              "--" + flag.substr(0, flag.find('=')) +
+                  " does not go with --compare, which looks from outside; run "
+                  "the program once more with it");
+    EXPECT_THAT(Program({"run", "--nocompare", "--" + flag, "ls"}),
+                ElementsAre("ls"));
+    EXPECT_THAT(Program({"run", "--nostats", "--guard=0", "ls"}),
+                ElementsAre("ls"));
+    absl::SetFlag(&FLAGS_profile, "");
+    absl::SetFlag(&FLAGS_heap_map, "");
+    absl::SetFlag(&FLAGS_trace, "");
+  }
+  EXPECT_EQ(Error({"run", "--timeout=1", "ls"}),
+            "--timeout goes with --compare only");
+  absl::SetFlag(&FLAGS_timeout, 0);
+  EXPECT_EQ(Error({"run", "--rounds=1", "ls"}),
+            "--rounds goes with --compare only");
+  EXPECT_EQ(Error({"run", "--compare", "--rounds=0", "ls"}),
+            "bad value in --rounds=0; write --rounds=N, N from 1 on");
+  absl::SetFlag(&FLAGS_rounds, 3);
+  EXPECT_EQ(Error({"run", "--nocompare", "--hardened", "--trace=x", "ls"}),
+            "--trace does not go with --hardened, which records no calls");
 }
 
 TEST_F(CommandLineTest, Files) {
@@ -167,11 +241,10 @@ TEST_F(CommandLineTest, Files) {
 
 TEST_F(CommandLineTest, BadValue) {
   EXPECT_EQ(Error({"run", "--stats=maybe", "ls"}),
-            "bad value in --stats=maybe; write --stats, "
-            "--stats=FORMAT[:FILE], FORMAT being text, json or prometheus, or "
-            "--nostats");
+            "bad value in --stats=maybe; write --stats[=FORMAT[:FILE]], FORMAT "
+            "being text, json or prometheus, or --nostats");
   EXPECT_EQ(Error({"run", "--hardened=x", "ls"}),
-            "bad value in --hardened=x; write --hardened, or --nohardened");
+            "bad value in --hardened=x; write --hardened or --nohardened");
   for (const std::string flag : {"--guard", "--guard=", "--guard=-1"}) {
     EXPECT_EQ(Error({"run", flag, "ls"}),
               "bad value in " + flag + "; write --guard=N");
@@ -194,11 +267,20 @@ TEST_F(CommandLineTest, HelpNeedsNoProgram) {
 TEST_F(CommandLineTest, HelpNamesEveryFlagAndStatus) {
   const std::string help = HelpText();
   for (const char* part :
-       {"usage: memalloc_run [FLAGS] [--] PROGRAM", "--hardened", "--stats",
-        "--guard=N ", "--heap-map=FILE\n", "--profile=FILE\n", "--trace=FILE\n",
-        "--help", "125", "126", "127", "LD_PRELOAD"}) {
+       {"usage: memalloc_run [FLAGS] [--] PROGRAM", "  --help ", "124", "125",
+        "126", "127", "LD_PRELOAD"}) {
     EXPECT_THAT(help, HasSubstr(part));
   }
+  // The tool's own, not those of the libraries that it is built of.
+  int flags = 0;
+  for (const auto& [name, flag] : absl::GetAllFlags()) {
+    if (!absl::EndsWith(flag->Filename(), "tools/run/command_line.cc"))
+      continue;
+    ++flags;
+    const std::string spelled = absl::StrReplaceAll(name, {{"_", "-"}});
+    EXPECT_THAT(help, ContainsRegex("\n  --" + spelled + "[^a-z]"));
+  }
+  EXPECT_GT(flags, 5);
   size_t longest = 0;
   size_t start = 0;
   for (size_t end = help.find('\n'); end != help.npos;

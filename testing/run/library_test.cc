@@ -139,8 +139,9 @@ TEST_F(LibraryTest, Usage) {
   result = RunProgram({runner_, "--stat", "ls"});
   EXPECT_EQ(result.ExitStatus(), 125);
   EXPECT_EQ(result.errors,
-            "memalloc_run: unknown flag --stat; see memalloc_run --help; the "
-            "program's own flags follow PROGRAM\n");
+            "memalloc_run: unknown flag --stat, the nearest is "
+            "--stats[=FORMAT[:FILE]]; see memalloc_run --help; the program's "
+            "own flags follow PROGRAM\n");
   result = RunProgram({runner_, "--help"});
   EXPECT_EQ(result.ExitStatus(), 0);
   EXPECT_EQ(result.errors, "");

@@ -46,10 +46,10 @@ def write_tar(output, prefix, files):
                 archive.addfile(member, io.BytesIO(content))
 
 
-def debian_architecture():
-    return subprocess.check_output(
-        ["dpkg", "--print-architecture"], text=True
-    ).strip()
+def debian_architecture(files):
+    """The architecture that the library is for; see elf(5), e_machine."""
+    library, _ = files["lib/memalloc.so"]
+    return {62: "amd64", 183: "arm64"}[int.from_bytes(library[18:20], "little")]
 
 
 def write_deb(output, version, files):
@@ -66,7 +66,7 @@ def write_deb(output, version, files):
         control.write_text(
             "Package: memalloc\n"
             f"Version: {version}\n"
-            f"Architecture: {debian_architecture()}\n"
+            f"Architecture: {debian_architecture(files)}\n"
             f"Maintainer: {MAINTAINER}\n"
             f"Installed-Size: {size}\n"
             "Depends: libc6 (>= 2.36), libgcc-s1, libstdc++6 (>= 12)\n"

@@ -15,13 +15,17 @@
 
 #include "absl/flags/declare.h"
 #include "absl/status/statusor.h"
+#include "tools/run/compare_flag.h"
 #include "tools/run/stats_flag.h"
 
+ABSL_DECLARE_FLAG(memalloc::run::StatsFlag, stats);
+ABSL_DECLARE_FLAG(memalloc::run::CompareFlag, compare);
+ABSL_DECLARE_FLAG(uint32_t, rounds);
+ABSL_DECLARE_FLAG(uint32_t, timeout);
 ABSL_DECLARE_FLAG(bool, hardened);
 ABSL_DECLARE_FLAG(uint32_t, guard);
-ABSL_DECLARE_FLAG(memalloc::run::StatsFlag, stats);
-ABSL_DECLARE_FLAG(std::string, heap_map);
 ABSL_DECLARE_FLAG(std::string, profile);
+ABSL_DECLARE_FLAG(std::string, heap_map);
 ABSL_DECLARE_FLAG(std::string, trace);
 
 namespace memalloc::run {
@@ -33,7 +37,8 @@ struct CommandLine {
   char** program = nullptr;
 };
 
-// Sets the flags and finds PROGRAM. Without a PROGRAM it is a failure.
+// Sets the flags and finds PROGRAM. Without a PROGRAM it is a failure, and so
+// are flags that contradict each other.
 absl::StatusOr<CommandLine> ParseCommandLine(char** argv);
 
 // What --help prints.

@@ -7,6 +7,8 @@
 
 #include "tools/run/failure.h"
 
+#include <unistd.h>
+
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
@@ -42,5 +44,10 @@ int ExitStatus(const absl::Status& failure) {
 }
 
 std::string ErrnoText(int error) { return std::strerror(error); }
+
+void WriteToStderr(absl::string_view text) {
+  const ssize_t ignored = write(STDERR_FILENO, text.data(), text.size());
+  static_cast<void>(ignored);
+}
 
 }  // namespace memalloc::run

@@ -34,6 +34,10 @@ int ExitStatus(const absl::Status& failure);
 // strerror() as a string.
 std::string ErrnoText(int error);
 
+// Writes to stderr in one write(), so that output of the program's children
+// does not come in between.
+void WriteToStderr(absl::string_view text);
+
 }  // namespace memalloc::run
 
 #endif  // TOOLS_RUN_FAILURE_H_

@@ -5,65 +5,81 @@
 // only then the environment and the run. Every failure up to there is one line
 // on stderr and an exit status from failure.h, and nothing has been run.
 
-#include <signal.h>
-#include <unistd.h>
-
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/flags/flag.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
 #include "tools/run/command_line.h"
+#include "tools/run/compare.h"
+#include "tools/run/compare_allocators.h"
 #include "tools/run/environment.h"
 #include "tools/run/failure.h"
 #include "tools/run/outputs.h"
 #include "tools/run/preload_check.h"
 #include "tools/run/preload_library.h"
 #include "tools/run/program_lookup.h"
+#include "tools/run/spawn.h"
 #include "tools/run/supervise.h"
 
 namespace memalloc::run {
 namespace {
 
-// In one write(), so that output of the program's children does not come in
-// between.
-void WriteToStderr(absl::string_view text) {
-  const ssize_t ignored = write(STDERR_FILENO, text.data(), text.size());
-  static_cast<void>(ignored);
-}
+// What is known before anything runs.
+struct Prepared {
+  std::string executable;
+  PreloadLibrary library;
+  std::string program;
+};
 
-// Enters the caller's directory, finds program and library, and sets the
-// program's variables. Returns its path.
-absl::StatusOr<std::string> Prepare(const std::string& name) {
+// Enters the caller's directory, and finds program and library. --compare wants
+// memalloc.so itself; memalloc_hardened.so may come beside it.
+absl::StatusOr<Prepared> Prepare(const std::string& name, bool hardened) {
+  Prepared prepared;
   absl::StatusOr<std::string> executable = OwnExecutable();
   if (!executable.ok()) return executable.status();
-  absl::Status status = EnterCallersDirectory(*executable);
+  prepared.executable = *std::move(executable);
+  absl::Status status = EnterCallersDirectory(prepared.executable);
   if (!status.ok()) return status;
   absl::StatusOr<PreloadLibrary> library =
-      FindPreloadLibrary(*executable, absl::GetFlag(FLAGS_hardened));
+      FindPreloadLibrary(prepared.executable, hardened);
   if (!library.ok()) return library.status();
+  prepared.library = *std::move(library);
   const std::string search_path = SearchPath();
   absl::StatusOr<std::string> program = FindProgram(name, search_path);
   if (!program.ok()) return program.status();
-  status = CheckTakesPreload(*program, *library, search_path);
+  prepared.program = *std::move(program);
+  status = CheckTakesPreload(prepared.program, prepared.library, search_path);
   if (!status.ok()) return status;
-  SetPreload(library->path);
+  return prepared;
+}
+
+// Runs the program on several allocators; returns the wait status to end with.
+absl::StatusOr<int> RunCompared(const Prepared& prepared, char** program_argv) {
+  const absl::StatusOr<std::vector<Allocator>> allocators = FindAllocators(
+      absl::GetFlag(FLAGS_compare), absl::GetFlag(FLAGS_hardened),
+      prepared.executable, prepared.library);
+  if (!allocators.ok()) return allocators.status();
+  return Compare(prepared.program, program_argv, *allocators,
+                 absl::GetFlag(FLAGS_rounds), absl::GetFlag(FLAGS_timeout));
+}
+
+// Runs the program on memalloc. If the flags ask for something that it leaves,
+// under supervision, and says then what it left; returns its wait status.
+absl::StatusOr<int> RunAndTell(const Prepared& prepared, char** program_argv,
+                               char** own_argv) {
+  SetPreload(prepared.library.path);
   if (const uint32_t rate = absl::GetFlag(FLAGS_guard); rate != 0) {
     setenv("MEMALLOC_GUARD_SAMPLE_RATE", std::to_string(rate).c_str(), 1);
   }
-  return program;
-}
-
-// Runs the program. If the flags ask for something that it leaves, under
-// supervision, and says then what it left; returns its wait status.
-absl::StatusOr<int> RunAndTell(const std::string& path, char** program_argv,
-                               char** own_argv) {
+  const std::string& path = prepared.program;
   Outputs outputs;
   absl::Status status = outputs.Request();
   if (!status.ok()) return status;
@@ -82,13 +98,13 @@ absl::Status Main(char** argv) {
     std::fputs(HelpText().c_str(), stdout);
     return absl::OkStatus();
   }
-  if (absl::GetFlag(FLAGS_hardened) && !absl::GetFlag(FLAGS_trace).empty()) {
-    return OwnFailure(
-        "--trace does not go with --hardened, which records no calls");
-  }
-  const absl::StatusOr<std::string> path = Prepare(line->program[0]);
-  if (!path.ok()) return path.status();
-  absl::StatusOr<int> wait_status = RunAndTell(*path, line->program, argv);
+  const bool compares = absl::GetFlag(FLAGS_compare).is_wanted;
+  const absl::StatusOr<Prepared> prepared =
+      Prepare(line->program[0], !compares && absl::GetFlag(FLAGS_hardened));
+  if (!prepared.ok()) return prepared.status();
+  absl::StatusOr<int> wait_status =
+      compares ? RunCompared(*prepared, line->program)
+               : RunAndTell(*prepared, line->program, argv);
   if (!wait_status.ok()) return wait_status.status();
   EndAs(*wait_status);
 }

@@ -40,6 +40,13 @@ absl::StatusOr<ElfFile> InspectElfAt(const std::string& path) {
   return file;
 }
 
+absl::Status CheckFitsLdPreload(const std::string& path) {
+  if (path.find_first_of(" :") == path.npos) return absl::OkStatus();
+  return OwnFailure(
+      "LD_PRELOAD cannot hold a path with a blank or a colon; move the "
+      "directory");
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> OwnExecutable() {
@@ -79,11 +86,8 @@ absl::StatusOr<PreloadLibrary> FindPreloadLibrary(const std::string& executable,
         " exists; build it with `tools/bazel build //memalloc:", name,
         "`, or put it beside memalloc_run"));
   }
-  if (library.path.find_first_of(" :") != library.path.npos) {
-    return OwnFailure(
-        absl::StrCat(library.path,
-                     ": LD_PRELOAD cannot hold a path with a blank or a "
-                     "colon; move the directory"));
+  if (absl::Status status = CheckFitsLdPreload(library.path); !status.ok()) {
+    return Prefixed(absl::StrCat(library.path, ": "), status);
   }
   absl::StatusOr<ElfFile> object = InspectElfAt(library.path);
   if (!object.ok()) {
@@ -96,6 +100,24 @@ absl::StatusOr<PreloadLibrary> FindPreloadLibrary(const std::string& executable,
   }
   library.loader = self->interpreter;
   return library;
+}
+
+absl::Status CheckPreloadable(const std::string& path, const ElfAbi& abi) {
+  if (absl::Status status = CheckFitsLdPreload(path); !status.ok()) {
+    return status;
+  }
+  const absl::StatusOr<ElfFile> file = InspectElfAt(path);
+  if (!file.ok()) return file.status();
+  if (!(file->abi == abi)) {
+    return OwnFailure(absl::StrCat("it is for ", AbiName(file->abi),
+                                   ", memalloc.so is for ", AbiName(abi)));
+  }
+  // A library without a name looks like a static program.
+  if (file->kind != ElfFile::Kind::kSharedLibrary &&
+      file->kind != ElfFile::Kind::kStatic) {
+    return OwnFailure("it is not a shared library");
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace memalloc::run

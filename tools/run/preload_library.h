@@ -5,13 +5,15 @@
 // runfiles, then at the same place in the build's output or in a copied tree,
 // then beside it. Neither the working directory nor the environment has a say,
 // so a program cannot be given another allocator by accident.
-// Used by main.cc; preload_check.cc compares programs with PreloadLibrary.
+// Used by main.cc and compare_allocators.cc; preload_check.cc compares programs
+// with PreloadLibrary.
 
 #ifndef TOOLS_RUN_PRELOAD_LIBRARY_H_
 #define TOOLS_RUN_PRELOAD_LIBRARY_H_
 
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "tools/run/elf_inspect.h"
@@ -34,6 +36,10 @@ absl::StatusOr<std::string> OwnExecutable();
 // memalloc_hardened.so.
 absl::StatusOr<PreloadLibrary> FindPreloadLibrary(const std::string& executable,
                                                   bool hardened);
+
+// OK when the file at the absolute `path` is a shared library for `abi` that
+// LD_PRELOAD can name. A failure's text follows "<path>: ".
+absl::Status CheckPreloadable(const std::string& path, const ElfAbi& abi);
 
 }  // namespace memalloc::run
 

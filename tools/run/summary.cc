@@ -23,15 +23,6 @@ std::string MemoryLine(absl::string_view label, uint64_t bytes,
                          bytes, more);
 }
 
-std::string HowItEnded(int wait_status) {
-  if (!WIFSIGNALED(wait_status)) {
-    return absl::StrCat("exited with status ", WEXITSTATUS(wait_status));
-  }
-  const int signal = WTERMSIG(wait_status);
-  return absl::StrCat("killed by signal ", signal, " (", strsignal(signal),
-                      ")");
-}
-
 std::string WhyNoHeap(int wait_status) {
   return absl::StrCat(
       "  no heap figures: ",
@@ -65,6 +56,15 @@ std::string HeapLines(const ProcessStats& stats) {
 }
 
 }  // namespace
+
+std::string HowItEnded(int wait_status) {
+  if (!WIFSIGNALED(wait_status)) {
+    return absl::StrCat("exited with status ", WEXITSTATUS(wait_status));
+  }
+  const int signal = WTERMSIG(wait_status);
+  return absl::StrCat("killed by signal ", signal, " (", strsignal(signal),
+                      ")");
+}
 
 std::string HumanBytes(uint64_t bytes) {
   if (bytes < 1024) return absl::StrCat(bytes, " B");

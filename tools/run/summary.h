@@ -5,7 +5,7 @@
 // writes none; then the summary says so, and has the peak RSS from the kernel's
 // accounting only. Every amount of memory is given twice, rounded for people
 // and exact for scripts. Formatting only: no file is read here.
-// Used by main.cc.
+// Used by outputs.cc; compare_report.cc words things alike.
 
 #ifndef TOOLS_RUN_SUMMARY_H_
 #define TOOLS_RUN_SUMMARY_H_
@@ -22,6 +22,9 @@ namespace memalloc::run {
 
 // "12.3 MiB", "512 B".
 std::string HumanBytes(uint64_t bytes);
+
+// "exited with status 0", of what wait(2) gives.
+std::string HowItEnded(int wait_status);
 
 // The summary of the program called `program`; `processes` are all that wrote
 // statistics.

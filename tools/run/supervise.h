@@ -1,4 +1,4 @@
-// Runs the program: in place, or as a child whose end is waited for.
+// Runs the program as a child whose end is waited for.
 //
 // A supervised program should not notice its parent, nor the caller that there
 // is one. So the parent passes on the signals that only it got, stops and
@@ -15,7 +15,6 @@
 
 #include <string>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 namespace memalloc::run {
@@ -27,9 +26,6 @@ struct Ending {
   int wait_status = 0;
   struct rusage usage = {};
 };
-
-// Replaces this process by the program at `path`. Returns only if that fails.
-absl::Status Exec(const std::string& path, char** program_argv);
 
 // Runs the program as a child and waits until it ends. `own_argv` is this
 // process's argv.
