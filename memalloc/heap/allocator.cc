@@ -11,10 +11,12 @@
 #include "memalloc/hardened/guard.h"
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/guard_pool.h"
+#include "memalloc/heap/huge_mapping.h"
 #include "memalloc/heap/sampling.h"
 #include "memalloc/heap/sized_free.h"
 #include "memalloc/heap/watched_calls.h"
 #include "memalloc/layout/free_list.h"
+#include "memalloc/os/os.h"
 
 namespace memalloc {
 namespace {
@@ -80,6 +82,10 @@ bool IsHuge(size_t size) {
          (size > kMaxSmallSize && size >= GetOption(Option::kHugeThreshold));
 }
 
+bool IsHugeAt(size_t size, size_t alignment) {
+  return IsHuge(size) || alignment > kMaxLargeAlignment;
+}
+
 // A block out of the thread's magazine; null if that has none.
 void* AllocateKeptLarge(size_t size, bool zero) {
   BlockHeader* block = t_heap->AllocateKeptLarge(GranulesFor(size));
@@ -93,7 +99,7 @@ void* AllocateUnsampled(size_t size, size_t alignment, bool zero) {
   if (size > kMaxRequest) return nullptr;
   // A thread with a heap has read the options when it got that.
   if (MEMALLOC_UNLIKELY(IsStandIn(t_heap))) InitialiseOnce();
-  if (IsHuge(size) || alignment > kMaxLargeAlignment) {
+  if (IsHugeAt(size, alignment)) {
     return g_central_heap.AllocateHuge(size, alignment, zero);
   }
   if (alignment <= kGranuleSize) {
@@ -376,6 +382,18 @@ size_t UsableSize(const void* pointer) {
     }
   }
   return UsableSizeSlow(pointer);
+}
+
+size_t GoodSize(size_t size, size_t alignment) {
+  if (IsCellAtAlignment(size, alignment)) {
+    return CellSize(SizeClassOf(CellSizeAtAlignment(size, alignment)));
+  }
+  if (size > kMaxHugeSize || alignment > kMaxHugeSize) return 0;
+  // Where a mapping of its own begins is an option.
+  if (MEMALLOC_UNLIKELY(IsStandIn(t_heap))) InitialiseOnce();
+  return IsHugeAt(size, alignment)
+             ? RoundUp(Max<size_t>(size, 1), os::PageSize())
+             : GranulesFor(size) * kGranuleSize;
 }
 
 bool Owns(const void* pointer) {

@@ -86,6 +86,9 @@ void* AllocateAligned(size_t size, size_t alignment);
 void* Reallocate(void* pointer, size_t size);
 // Exactly what was asked for.
 size_t UsableSize(const void* pointer);
+inline size_t GoodSize(size_t size, size_t alignment) {
+  return memalloc::GoodSize(size, alignment) != 0 ? size : 0;
+}
 using memalloc::Owns;
 
 // ---- see sized_free.h; the size must be that which was asked for ----
