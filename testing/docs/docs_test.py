@@ -1,4 +1,4 @@
-"""This workspace's documents keep to what documents.py and commands.py check."""
+"""This workspace's documents pass the checks of documents.py, commands.py."""
 
 import unittest
 from pathlib import Path

@@ -351,7 +351,7 @@ def protocol_mistakes(root):
 
 
 def check_protocol(root):
-    """The rules' functions exist, and their mistakes are those that are made."""
+    """The rules' functions exist; their mistakes are those that are made."""
     made = re.findall(
         r'^    "(\w+)": \(', read(root, MISTAKES), flags=re.MULTILINE
     )

@@ -57,6 +57,16 @@ CONTRACT = """
 |---|---|
 | it works | `testing/a_test.cc`: Works, Works2; `testing/b.py`: test_works |
 """
+PROTOCOL = """
+<!-- protocol -->
+| Rule | Where | Mistake |
+| a block is claimed | `F` | `does_not_claim` |
+<!-- /protocol -->
+"""
+MISTAKES = """
+MISTAKES = {
+    "does_not_claim": (
+"""
 
 
 class DocumentsTest(unittest.TestCase):
@@ -72,6 +82,8 @@ class DocumentsTest(unittest.TestCase):
         self.write("memalloc/base/options.cc", OPTIONS)
         self.write("docs/tuning.md", TUNING)
         self.write("docs/contract.md", CONTRACT)
+        self.write("docs/design.md", PROTOCOL)
+        self.write("testing/interleaving/protocol_test.py", MISTAKES)
         self.write("testing/a_test.cc", "Works(); Works2();")
         self.write("testing/b.py", "def test_works(self): pass")
         self.write("memalloc/README.md", "`heap/free.cc` `base/options.cc`\n")
@@ -96,6 +108,7 @@ class DocumentsTest(unittest.TestCase):
             documents.check_samples,
             documents.check_options,
             documents.check_contract,
+            documents.check_protocol,
         ):
             self.complaints(check)
 
@@ -191,6 +204,16 @@ class DocumentsTest(unittest.TestCase):
     def test_promise_without_tests(self):
         self.write("docs/contract.md", CONTRACT + "| `free` works | no |\n")
         self.complaints(documents.check_contract, "`free` works")
+
+    def test_rules_of_the_protocol(self):
+        self.write("docs/design.md", PROTOCOL.replace("`F`", "`G`"))
+        self.complaints(documents.check_protocol, "G is nowhere")
+        self.write("docs/design.md", PROTOCOL)
+        path = "testing/interleaving/protocol_test.py"
+        self.write(path, MISTAKES + '    "forgets": (\n')
+        self.complaints(documents.check_protocol, "no rule for forgets")
+        self.write(path, "")
+        self.complaints(documents.check_protocol, "does_not_claim is not made")
 
     def test_corruption(self):
         for source in (
