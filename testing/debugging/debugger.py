@@ -1,4 +1,4 @@
-"""Runs commands, and gdb, for the tests of this folder."""
+"""Runs commands, and gdb, for tests of debugging."""
 
 import subprocess
 import unittest
@@ -20,14 +20,24 @@ def run(command, **options):
     )
 
 
-def gdb(*arguments, commands, preload=None):
-    """What gdb says when told these commands."""
+def gdb_command(*arguments, commands, preload=None):
+    """Has gdb follow these commands."""
     command = ["gdb", "-batch", "-nx", "-ex", "set confirm off"]
     if preload:
         command += ["-ex", f"set environment LD_PRELOAD {preload}"]
     for line in commands:
         command += ["-ex", line]
-    said = run([*command, *arguments]).stdout
+    return [*command, *arguments]
+
+
+def check_allowed(said):
+    """Skips the test if gdb says that it may not work here."""
     if "ptrace: Operation not permitted" in said:
         raise unittest.SkipTest("ptrace is not allowed here")
+
+
+def gdb(*arguments, **options):
+    """What gdb says that gets gdb_command's arguments."""
+    said = run(gdb_command(*arguments, **options)).stdout
+    check_allowed(said)
     return said
