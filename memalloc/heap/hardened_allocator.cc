@@ -368,8 +368,7 @@ void* TryReallocate(void* pointer, size_t size, size_t* old_size) {
   const size_t wanted = GuardedBlock::SizeForCore(size);
   if (FitsWell(wanted, block.bytes(), 3) ||
       RoundUp(wanted, kGranuleSize) == block.bytes()) {
-    block.ClearCanary(*old_size);
-    return block.HandOut(size);
+    return block.Resize(*old_size, size);
   }
   return ReallocateWhole(block, pointer, *old_size, size);
 }

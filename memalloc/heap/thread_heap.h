@@ -106,9 +106,10 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   MEMALLOC_FAST bool TryCollect(const BlockHeader* header, uintptr_t address) {
     OpenBatch& open = open_batches_[header->size_class % kOpenBatches];
     if (open.block != header) return false;
-    // In the block's first granule.
-    const bool is_cell = !kHasChecks || IsCellMultiple(address % kGranuleSize,
-                                                       header->size_class);
+    // In the block's first granule. (The hardened build knows that by now.)
+    const bool is_cell =
+        !kHasChecks || kIsHardened ||
+        IsCellMultiple(address % kGranuleSize, header->size_class);
     FreeCell* cell = CellAt(address);
     if (!is_cell || cell->HasFreeTag()) return false;
     AddTo(open, cell);

@@ -19,6 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <atomic>
+
 #include "memalloc/base/check.h"
 
 // Where ld.so found the argument count; in no header.
@@ -60,7 +62,16 @@ void Die(const LineBuffer& line) {
 
 namespace os {
 
-size_t PageSize() { return getauxval(AT_PAGESZ); }
+size_t PageSize() {
+  // getauxval goes through a list.
+  static std::atomic<size_t> known{0};
+  size_t size = known.load(std::memory_order_relaxed);
+  if (MEMALLOC_UNLIKELY(size == 0)) {
+    size = getauxval(AT_PAGESZ);
+    known.store(size, std::memory_order_relaxed);
+  }
+  return size;
+}
 
 uint64_t RandomWord() {
   // The kernel puts 16 random bytes on each new process's stack; glibc's own
