@@ -1,37 +1,22 @@
 """The checks of commands.py find what they are there to find."""
 
-import tempfile
 import unittest
-from pathlib import Path
 
-from testing.docs import commands
+from testing.docs import check_test_case, commands
 
 TRIED = "<!-- tried by `testing/a_test.py`: test_a, test_b -->\n"
 
 
-class CommandsCheckTest(unittest.TestCase):
+class CommandsCheckTest(check_test_case.CheckTestCase):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.root = Path(folder.name)
+        super().setUp()
         self.write("testing/a_test.py", "def test_a\ndef test_b\n")
         self.write(
             "lib/BUILD", 'a(name = "x")\nb(name = "%s_test" % c)\nd("v")\n'
         )
 
-    def write(self, path, text):
-        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
-        (self.root / path).write_text(text, encoding="utf-8")
-
     def page(self, text):
         self.write("docs/page.md", text)
-
-    def complaints(self, check, *parts):
-        """The only complaint has all the parts; no complaint without parts."""
-        found = check(self.root)
-        self.assertEqual(len(found), 1 if parts else 0, found)
-        for part in parts:
-            self.assertIn(part, found[0])
 
     def test_what_is_run(self):
         self.page(

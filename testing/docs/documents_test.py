@@ -1,10 +1,8 @@
 """The checks of documents.py find what they are there to find."""
 
-import tempfile
 import unittest
-from pathlib import Path
 
-from testing.docs import documents
+from testing.docs import check_test_case, documents
 
 ERRORS = """# Errors
 ### double-free
@@ -69,11 +67,9 @@ MISTAKES = {
 """
 
 
-class DocumentsTest(unittest.TestCase):
+class DocumentsTest(check_test_case.CheckTestCase):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.root = Path(folder.name)
+        super().setUp()
         self.write("docs/errors.md", ERRORS)
         self.write("memalloc/heap/free.cc", SOURCE)
         self.write("memalloc/README.md", "`heap/free.cc` frees\n")
@@ -87,17 +83,6 @@ class DocumentsTest(unittest.TestCase):
         self.write("testing/a_test.cc", "Works(); Works2();")
         self.write("testing/b.py", "def test_works(self): pass")
         self.write("memalloc/README.md", "`heap/free.cc` `base/options.cc`\n")
-
-    def write(self, path, text):
-        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
-        (self.root / path).write_text(text, encoding="utf-8")
-
-    def complaints(self, check, *parts):
-        """The only complaint has all the parts; no complaint without parts."""
-        found = check(self.root)
-        self.assertEqual(len(found), 1 if parts else 0, found)
-        for part in parts:
-            self.assertIn(part, found[0])
 
     def test_good(self):
         for check in (
