@@ -51,8 +51,9 @@ TEST_F(CompareTest, RunsInTurnsAndShowsTheFirst) {
   EXPECT_EQ(Logged(), round + round);
   EXPECT_EQ(result.output, "out\n");
   EXPECT_THAT(result.errors,
-              HasSubstr("memalloc_run: 6 runs on libc, memalloc, hardened in "
-                        "turn; the output shown is that of the first\n"));
+              HasSubstr("memalloc_run: 6 runs, in turn on libc, memalloc, "
+                        "hardened\nmemalloc_run: what the first one writes is "
+                        "shown\n"));
   EXPECT_THAT(result.errors,
               HasSubstr("\nerr\n"
                         "memalloc_run: sh, 2 runs on each allocator\n"));
@@ -68,7 +69,8 @@ TEST_F(CompareTest, RunsInTurnsAndShowsTheFirst) {
 TEST_F(CompareTest, TheFlagOfTheHardenedBuildAddsIt) {
   const Result result =
       Script(":", {"--hardened", "--compare=libc", "--rounds=1"});
-  EXPECT_THAT(result.errors, HasSubstr("3 runs on libc, memalloc, hardened "));
+  EXPECT_THAT(result.errors,
+              HasSubstr("3 runs, in turn on libc, memalloc, hardened\n"));
 }
 
 TEST_F(CompareTest, ObjectsByPath) {

@@ -26,9 +26,9 @@ std::string Announcement(const std::vector<Allocator>& allocators,
   const std::string names = absl::StrJoin(
       allocators, ", ",
       [](std::string* out, const Allocator& a) { out->append(a.name); });
-  std::string text =
-      absl::StrCat("memalloc_run: ", rounds * allocators.size(), " runs on ",
-                   names, " in turn; the output shown is that of the first\n");
+  std::string text = absl::StrCat(
+      "memalloc_run: ", rounds * allocators.size(), " runs, in turn on ", names,
+      "\nmemalloc_run: what the first one writes is shown\n");
   struct stat input;
   if (fstat(STDIN_FILENO, &input) == 0 &&
       (S_ISFIFO(input.st_mode) || S_ISSOCK(input.st_mode))) {
