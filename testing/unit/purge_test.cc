@@ -21,6 +21,8 @@ using fake_os::Call;
 
 constexpr size_t kMiB = 1024 * 1024;
 constexpr uint64_t kDelay = 1000;
+// Until the kernel is asked again that refused.
+constexpr int kMostTicks = 34;
 constexpr uint64_t kNever = uint64_t{1} << 31;
 
 size_t Purges() { return fake_os::Count(Call::kPurge); }
@@ -262,9 +264,38 @@ CORE_TEST(Purge, TheKernelRefuses) {
   EXPECT_LE(Purges(), 12U) << "once a tick at most";
   EXPECT_FALSE(g_central_heap.Trim(kGranuleSize << 10));
   fake_os::EndShortage();
+  for (int i = 0; i < kMostTicks; ++i) Tick();
+  EXPECT_EQ(Purgeable(), 0U);
+}
+
+// It would be asked for the same again and again.
+CORE_TEST(Purge, LockedMemoryIsAskedForMoreAndMoreSeldom) {
+  Allocate(1);
+  FreeBlockOf(4 * kMiB);
+  fake_os::Fail(Call::kPurge, 1, fake_os::kForEver);
+  constexpr size_t kTicks = 1000;
+  for (size_t i = 0; i < kTicks; ++i) Tick();
+  EXPECT_GT(Purges(), kTicks / 64);
+  EXPECT_LT(Purges(), kTicks / 16);
+  // Unlocked, it goes; then all is as ever.
+  fake_os::EndShortage();
+  for (int i = 0; i < kMostTicks; ++i) Tick();
+  EXPECT_EQ(Purgeable(), 0U);
+  FreeBlockOf(4 * kMiB);
   Tick();
   Tick();
   EXPECT_EQ(Purgeable(), 0U);
+}
+
+CORE_TEST(Purge, OneLockedBlockDoesNotKeepTheOthers) {
+  Allocate(1);
+  const std::vector<void*> kept = MakeHoles(200);
+  // The first one of each pass, as it is in the order of addresses.
+  for (int i = 0; i < 4; ++i) {
+    fake_os::Fail(Call::kPurge, 1);
+    Tick();
+  }
+  EXPECT_EQ(Purgeable(), 2 * kGranuleSize);
 }
 
 // ---- options ----
@@ -327,7 +358,7 @@ CORE_TEST(PurgeDelay, OfNothingWhereTheKernelRefuses) {
   for (int i = 0; i < 3; ++i) Tick();
   EXPECT_TRUE(IsZero(AllocateZeroed(4 * kMiB), 4 * kMiB));
   fake_os::EndShortage();
-  Tick();
+  for (int i = 0; i < kMostTicks; ++i) Tick();
   EXPECT_EQ(Purgeable(), 0U);
 }
 
