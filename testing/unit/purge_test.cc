@@ -268,36 +268,6 @@ CORE_TEST(Purge, TheKernelRefuses) {
   EXPECT_EQ(Purgeable(), 0U);
 }
 
-// It would be asked for the same again and again.
-CORE_TEST(Purge, LockedMemoryIsAskedForMoreAndMoreSeldom) {
-  Allocate(1);
-  FreeBlockOf(4 * kMiB);
-  fake_os::Fail(Call::kPurge, 1, fake_os::kForEver);
-  constexpr size_t kTicks = 1000;
-  for (size_t i = 0; i < kTicks; ++i) Tick();
-  EXPECT_GT(Purges(), kTicks / 64);
-  EXPECT_LT(Purges(), kTicks / 16);
-  // Unlocked, it goes; then all is as ever.
-  fake_os::EndShortage();
-  for (int i = 0; i < kMostTicks; ++i) Tick();
-  EXPECT_EQ(Purgeable(), 0U);
-  FreeBlockOf(4 * kMiB);
-  Tick();
-  Tick();
-  EXPECT_EQ(Purgeable(), 0U);
-}
-
-CORE_TEST(Purge, OneLockedBlockDoesNotKeepTheOthers) {
-  Allocate(1);
-  const std::vector<void*> kept = MakeHoles(200);
-  // The first one of each pass, as it is in the order of addresses.
-  for (int i = 0; i < 4; ++i) {
-    fake_os::Fail(Call::kPurge, 1);
-    Tick();
-  }
-  EXPECT_EQ(Purgeable(), 2 * kGranuleSize);
-}
-
 // ---- options ----
 
 CORE_TEST(PurgeDelay, AChangeCountsAtOnce) {
