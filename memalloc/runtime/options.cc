@@ -94,10 +94,11 @@ void TellWrongBuild(Source source, Span name) {
   LineBuffer line;
   line.Text("memalloc: ");
   AppendName(source, name, line);
-  line.Text(kIsHardened ? ": has no effect in the hardened build"
-                        : ": has an effect in the hardened build only");
-  line.Text("; it is ignored, see docs/errors.md#");
-  line.Text(kIsHardened ? "not-hardened" : "hardened-only").EndLine();
+  line.Text(kIsHardened ? ": has no effect in the hardened build; it is "
+                          "ignored, see docs/errors.md#not-hardened"
+                        : ": has an effect in the hardened build only; it is "
+                          "ignored, see docs/errors.md#hardened-only")
+      .EndLine();
   os::WriteToStderr(line.data(), line.size());
 }
 
