@@ -62,10 +62,14 @@ size_t FindDamage(const void* block, size_t size, size_t filled,
   ForEachWord(filled, [&](size_t offset, size_t count) {
     if (offset >= size) return false;
     const uint64_t word = WordAt(seed, offset);
+    const size_t checked = std::min(count, size - offset);
+    if (checked == kWord) {  // a comparison that the compiler knows
+      uint64_t found;
+      std::memcpy(&found, bytes + offset, kWord);
+      if (found == word) return true;
+    }
     char expected[kWord];
     std::memcpy(expected, &word, kWord);
-    const size_t checked = std::min(count, size - offset);
-    if (std::memcmp(bytes + offset, expected, checked) == 0) return true;
     for (size_t i = 0; i < checked; ++i) {
       if (bytes[offset + i] != expected[i]) {
         damage = offset + i;

@@ -108,7 +108,7 @@ void LiveAsChild(std::vector<Block>* inherited, uint64_t seed) {
 }
 
 void ForkUnderLoad() {
-  constexpr int kForks = 300;
+  constexpr int kForks = 150;
   Load load(4);
   std::vector<Block> mine(100);
   for (int i = 0; i < kForks; ++i) {

@@ -3,7 +3,7 @@
 load("@rules_cc//cc:defs.bzl", "cc_test")
 load("//testing/contract:no_builtin.bzl", "NOT_UNDER_SANITIZERS", "NO_BUILTIN")
 
-def process_test(name, srcs, data = [], deps = [], linkopts = [], size = "large", tags = []):
+def process_test(name, srcs, data = [], deps = [], linkopts = [], size = "large", tags = [], control_tags = []):
     """Defines NAME, NAME_preload and NAME_libc.
 
     Args:
@@ -14,6 +14,7 @@ def process_test(name, srcs, data = [], deps = [], linkopts = [], size = "large"
       linkopts: for all three.
       size: for all three.
       tags: for all three.
+      control_tags: for that on libc; "manual" where it takes long.
     """
     for variant, malloc, expect, preload in [
         ("", "//memalloc", "memalloc", False),
@@ -31,7 +32,7 @@ def process_test(name, srcs, data = [], deps = [], linkopts = [], size = "large"
             ] if preload and "//memalloc:memalloc.so" not in data else []),
             linkopts = linkopts,
             malloc = malloc or "@bazel_tools//tools/cpp:malloc",
-            tags = tags,
+            tags = tags + (control_tags if expect == "libc" else []),
             target_compatible_with = NOT_UNDER_SANITIZERS,
             deps = deps + [
                 "//testing/process:harness",

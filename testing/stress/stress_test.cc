@@ -39,7 +39,7 @@ class MailboxTest
 
 TEST_P(MailboxTest, ContentsSurvive) {
   const auto& [parameters, threads] = GetParam();
-  for (uint64_t seed : {1, 2, 3}) {
+  for (uint64_t seed : {1, 2}) {
     std::cout << "seed " << seed << std::endl;
     MailboxOptions options;
     options.threads = threads;

@@ -127,23 +127,14 @@ const char* Name(Call call) {
   return kNames[static_cast<size_t>(call)];
 }
 
-void SetPageSize(size_t bytes) {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  state.page_size = bytes;
-}
+void SetPageSize(size_t bytes) { LockedState()->page_size = bytes; }
 
 void PlaceBreak(size_t offset) {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  state.break_start = state.break_now = state.reservation + offset;
+  const LockedState state;
+  state->break_start = state->break_now = state->reservation + offset;
 }
 
-void RefusalsLeaveHoles() {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  state.refusals_leave_holes = true;
-}
+void RefusalsLeaveHoles() { LockedState()->refusals_leave_holes = true; }
 
 void BeginAnew() {
   State& state = TheState();
@@ -158,79 +149,58 @@ AddressRange Reservation() {
 }
 
 void Fail(Call call, size_t nth, size_t times) {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
+  const LockedState state;
   const auto i = static_cast<size_t>(call);
-  state.failures[i] = {state.counts[i] + nth, times};
+  state->failures[i] = {state->counts[i] + nth, times};
 }
 
 void FailAny(size_t nth, size_t times) {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  state.any_failure = {state.count_all + nth, times};
+  const LockedState state;
+  state->any_failure = {state->count_all + nth, times};
 }
 
-size_t CountRefused() {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  return state.refused;
-}
+size_t CountRefused() { return LockedState()->refused; }
 
-bool HasFailed() {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  return state.has_failed;
-}
+bool HasFailed() { return LockedState()->has_failed; }
 
 void LimitBreak(size_t bytes) {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  state.break_limit = state.break_now + bytes;
+  const LockedState state;
+  state->break_limit = state->break_now + bytes;
 }
 
-void LimitMemory(size_t bytes) {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  state.memory_limit = bytes;
-}
+void LimitMemory(size_t bytes) { LockedState()->memory_limit = bytes; }
 
 void EndShortage() {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  state.failures = {};
-  state.any_failure = {};
-  state.has_failed = false;
-  state.break_limit = state.BreakCeiling();
-  state.memory_limit = SIZE_MAX;
+  const LockedState state;
+  state->failures = {};
+  state->any_failure = {};
+  state->has_failed = false;
+  state->break_limit = state->BreakCeiling();
+  state->memory_limit = SIZE_MAX;
 }
 
 void PassTime(uint64_t milliseconds) {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  state.now += milliseconds;
-  state.waiters.notify_all();
+  const LockedState state;
+  state->now += milliseconds;
+  state->waiters.notify_all();
 }
 
 void SetTimeToTouch(uint64_t nanoseconds) {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  state.time_to_touch = nanoseconds;
+  LockedState()->time_to_touch = nanoseconds;
 }
 
 uintptr_t ForeignSbrk(size_t bytes) {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  const uintptr_t start = RaiseBreak(state, bytes);
+  const LockedState state;
+  const uintptr_t start = RaiseBreak(*state, bytes);
   if (start == 0) Complain("no room for the foreign sbrk", 0, bytes);
   contract::FillPattern(ToPointer(start), bytes, start);
-  state.foreign.push_back({start, bytes});
+  state->foreign.push_back({start, bytes});
   return start;
 }
 
 bool ForeignMemoryIsIntact() {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  for (const State::Foreign& f : state.foreign) {
+  const LockedState state;
+  for (const State::Foreign& f : state->foreign) {
     if (contract::FindDamage(ToPointer(f.start), f.bytes, f.bytes, f.start) !=
         f.bytes) {
       return false;
@@ -240,73 +210,44 @@ bool ForeignMemoryIsIntact() {
 }
 
 size_t TakeLostPages() {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  const size_t bytes = state.mappings.Total(PageState::kLost);
-  state.mappings.Replace(PageState::kLost, PageState::kForeign);
+  const LockedState state;
+  const size_t bytes = state->mappings.Total(PageState::kLost);
+  state->mappings.Replace(PageState::kLost, PageState::kForeign);
   return bytes;
 }
 
 void Before(Call call, std::function<void()> action) {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  state.before[static_cast<size_t>(call)] = std::move(action);
+  LockedState()->before[static_cast<size_t>(call)] = std::move(action);
 }
 
 void After(Call call, std::function<void()> action) {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  state.after[static_cast<size_t>(call)] = std::move(action);
+  LockedState()->after[static_cast<size_t>(call)] = std::move(action);
 }
 
 size_t Count(Call call) {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  return state.counts[static_cast<size_t>(call)];
+  return LockedState()->counts[static_cast<size_t>(call)];
 }
 
-size_t CountAll() {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  return state.count_all;
-}
+size_t CountAll() { return LockedState()->count_all; }
 
-size_t BytesAdvisedHuge() {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  return state.advised_huge;
-}
+size_t BytesAdvisedHuge() { return LockedState()->advised_huge; }
 
-size_t BytesAdvisedSmall() {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  return state.advised_small;
-}
+size_t BytesAdvisedSmall() { return LockedState()->advised_small; }
 
-size_t PurgedBytes() {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  return state.purged_bytes;
-}
+size_t PurgedBytes() { return LockedState()->purged_bytes; }
 
-uintptr_t BreakNow() {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  return state.break_now;
-}
+uintptr_t BreakNow() { return LockedState()->break_now; }
 
 size_t MappedBytes() {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  return state.mappings.Total(PageState::kReserved) +
-         state.mappings.Total(PageState::kCommitted);
+  const LockedState state;
+  return state->mappings.Total(PageState::kReserved) +
+         state->mappings.Total(PageState::kCommitted);
 }
 
 size_t UsableBytes() {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  size_t usable = state.UsedMemory();
-  for (const State::Foreign& f : state.foreign) usable -= f.bytes;
+  const LockedState state;
+  size_t usable = state->UsedMemory();
+  for (const State::Foreign& f : state->foreign) usable -= f.bytes;
   return usable;
 }
 
@@ -321,66 +262,46 @@ bool FaultsAreWatched() { return TheState().look_at_fault != nullptr; }
 void ShowFault(const os::Fault& fault) { TheState().look_at_fault(fault); }
 
 void SetEnvironment(const std::string& name, const std::string& value) {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  for (std::string& entry : state.environment) {
+  const LockedState state;
+  for (std::string& entry : state->environment) {
     if (entry.compare(0, name.size() + 1, name + "=") == 0) {
       entry.replace(name.size() + 1, std::string::npos, value);
       return;
     }
   }
-  state.environment.push_back(name + "=" + value);
+  state->environment.push_back(name + "=" + value);
 }
 
 void SetFile(const std::string& path, const std::string& text) {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  state.files[path] = text;
+  LockedState()->files[path] = text;
 }
 
 void SetSecureExecution(bool secure) {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  state.secure_execution = secure;
+  LockedState()->secure_execution = secure;
 }
 
-std::string Appended() {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  return state.appended;
-}
+std::string Appended() { return LockedState()->appended; }
 
 std::string Written(const std::string& path) {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  return state.files[path];
+  return LockedState()->files[path];
 }
 
 bool HasFile(const std::string& path) {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  return state.files.count(path) != 0;
+  return LockedState()->files.count(path) != 0;
 }
 
-size_t Files() {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  return state.files.size();
-}
+size_t Files() { return LockedState()->files.size(); }
 
 size_t OpenFiles() {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
+  const LockedState state;
   size_t open = 0;
-  for (const std::string& path : state.open_files) open += path.empty() ? 0 : 1;
+  for (const std::string& path : state->open_files) {
+    open += path.empty() ? 0 : 1;
+  }
   return open;
 }
 
-void RefuseFiles() {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  state.refuses_files = true;
-}
+void RefuseFiles() { LockedState()->refuses_files = true; }
 
 void BeforeEachWrite(std::function<void()> action) {
   State& state = TheState();

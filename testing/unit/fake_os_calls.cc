@@ -133,18 +133,14 @@ namespace os {
 
 using fake_os::Call;
 using fake_os::Entry;
+using fake_os::LockedState;
 using fake_os::PageState;
 using fake_os::SetAccess;
 using fake_os::State;
-using fake_os::StateLock;
 using fake_os::StateMutex;
 using fake_os::TheState;
 
-size_t PageSize() {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  return state.page_size;
-}
+size_t PageSize() { return LockedState()->page_size; }
 
 uint64_t RandomWord() { return 0x0123456789abcdef; }
 
@@ -222,24 +218,19 @@ bool Commit(uintptr_t start, size_t bytes) {
 }
 
 bool IsWhole(uintptr_t start, size_t bytes) {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  fake_os::CheckPages(state, "odd question", start, bytes);
-  return !state.mappings.Has(start, bytes, PageState::kOutside) &&
-         !state.mappings.Has(start, bytes, PageState::kFree) &&
-         !state.mappings.Has(start, bytes, PageState::kLost);
+  const LockedState state;
+  fake_os::CheckPages(*state, "odd question", start, bytes);
+  return !state->mappings.Has(start, bytes, PageState::kOutside) &&
+         !state->mappings.Has(start, bytes, PageState::kFree) &&
+         !state->mappings.Has(start, bytes, PageState::kLost);
 }
 
 void AdviseHugePages(uintptr_t /*start*/, size_t bytes) {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  state.advised_huge += bytes;
+  LockedState()->advised_huge += bytes;
 }
 
 void AdviseSmallPages(uintptr_t /*start*/, size_t bytes) {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  state.advised_small += bytes;
+  LockedState()->advised_small += bytes;
 }
 
 bool Purge(uintptr_t start, size_t bytes) {
@@ -276,18 +267,17 @@ bool Unprotect(uintptr_t start, size_t bytes) {
 }
 
 void Unmap(uintptr_t start, size_t bytes) {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  fake_os::CheckPages(state, "odd unmapping", start, bytes);
+  const LockedState state;
+  fake_os::CheckPages(*state, "odd unmapping", start, bytes);
   for (const PageState state_of_others :
        {PageState::kOutside, PageState::kFree, PageState::kLost,
         PageState::kForeign}) {
-    if (state.mappings.Has(start, bytes, state_of_others)) {
+    if (state->mappings.Has(start, bytes, state_of_others)) {
       fake_os::Complain("unmaps what is not its own", start, bytes);
     }
   }
   fake_os::Forget(start, bytes);
-  state.mappings.Set(start, bytes, PageState::kFree);
+  state->mappings.Set(start, bytes, PageState::kFree);
 }
 
 bool RemapInPlace(uintptr_t start, size_t old_bytes, size_t new_bytes) {
@@ -358,19 +348,13 @@ uint64_t CountOf(SystemCall) { return 0; }
 
 ResidentSize GetResidentSize() { return {1000, 2000}; }
 
-uint64_t NowMilliseconds() {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  return state.now;
-}
+uint64_t NowMilliseconds() { return LockedState()->now; }
 
 uint64_t NowOnTheCalendar() { return NowMilliseconds() * 1000000; }
 
 uint64_t NanosecondsToTouch(uintptr_t address) {
   *reinterpret_cast<char*>(address) = 0;
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  return state.time_to_touch;
+  return LockedState()->time_to_touch;
 }
 
 void WaitWhile(const std::atomic<uint32_t>& word, uint32_t value,
@@ -384,9 +368,7 @@ void WaitWhile(const std::atomic<uint32_t>& word, uint32_t value,
 }
 
 void WakeAll(const std::atomic<uint32_t>&) {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  state.waiters.notify_all();
+  LockedState()->waiters.notify_all();
 }
 
 int ProcessId() { return 4711; }

@@ -14,19 +14,16 @@
 namespace memalloc::os {
 namespace {
 
-using fake_os::State;
-using fake_os::StateLock;
-using fake_os::TheState;
+using fake_os::LockedState;
 
 constexpr int kFirstFakeDescriptor = 1000;
 
 }  // namespace
 
 size_t ReadFile(const char* path, char* text, size_t size) {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  const auto found = state.files.find(path);
-  const std::string& held = found == state.files.end() ? "" : found->second;
+  const LockedState state;
+  const auto found = state->files.find(path);
+  const std::string& held = found == state->files.end() ? "" : found->second;
   const size_t length = Min(held.size(), size - 1);
   memcpy(text, held.data(), length);
   text[length] = '\0';
@@ -36,9 +33,7 @@ size_t ReadFile(const char* path, char* text, size_t size) {
 uintptr_t MapFile(const char* /*path*/, size_t* /*bytes*/) { return 0; }
 
 void AppendToFile(const char* path, const char* data, size_t bytes) {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  state.appended.append(path).append(": ").append(data, bytes);
+  LockedState()->appended.append(path).append(": ").append(data, bytes);
 }
 
 void WriteToStderr(const char* data, size_t bytes) {
@@ -48,15 +43,14 @@ void WriteToStderr(const char* data, size_t bytes) {
 bool IsSpecialFile(const char*) { return false; }
 
 int OpenNew(const char* path, int* error) {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  *error = state.refuses_files            ? EACCES
-           : state.files.count(path) != 0 ? EEXIST
-                                          : 0;
+  const LockedState state;
+  *error = state->refuses_files            ? EACCES
+           : state->files.count(path) != 0 ? EEXIST
+                                           : 0;
   if (*error != 0) return -1;
-  state.files[path];
-  state.open_files.emplace_back(path);
-  return kFirstFakeDescriptor + static_cast<int>(state.open_files.size()) - 1;
+  state->files[path];
+  state->open_files.emplace_back(path);
+  return kFirstFakeDescriptor + static_cast<int>(state->open_files.size()) - 1;
 }
 
 int OpenSpecial(const char*, int* error) {
@@ -65,26 +59,20 @@ int OpenSpecial(const char*, int* error) {
 }
 
 int Rename(const char* from, const char* to) {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  state.files[to] = state.files.at(from);
-  state.files.erase(from);
+  const LockedState state;
+  state->files[to] = state->files.at(from);
+  state->files.erase(from);
   return 0;
 }
 
-void Unlink(const char* path) {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  state.files.erase(path);
-}
+void Unlink(const char* path) { LockedState()->files.erase(path); }
 
 int WriteAll(int descriptor, const char* data, size_t bytes) {
   if (descriptor >= kFirstFakeDescriptor) {
-    State& state = TheState();
-    if (state.before_each_write) state.before_each_write();
-    const StateLock lock(state.mutex);
+    if (TheState().before_each_write) TheState().before_each_write();
+    const LockedState state;
     const auto index = static_cast<size_t>(descriptor - kFirstFakeDescriptor);
-    state.files[state.open_files.at(index)].append(data, bytes);
+    state->files[state->open_files.at(index)].append(data, bytes);
     return 0;
   }
   while (bytes > 0) {
@@ -98,27 +86,26 @@ int WriteAll(int descriptor, const char* data, size_t bytes) {
 }
 
 void Close(int descriptor) {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
+  const LockedState state;
   const auto index = static_cast<size_t>(descriptor - kFirstFakeDescriptor);
-  std::string& path = state.open_files.at(index);
+  std::string& path = state->open_files.at(index);
   if (path.empty()) fake_os::Complain("closed twice", index, 0);
   path.clear();
 }
 
 int MakeFile(const char* path) {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  if (state.refuses_files) return EACCES;
-  return state.files.emplace(path, "").second ? 0 : EEXIST;
+  const LockedState state;
+  if (state->refuses_files) return EACCES;
+  return state->files.emplace(path, "").second ? 0 : EEXIST;
 }
 
 // What is written there is not in State::files.
 uintptr_t MapFilePart(const char* path, uint64_t /*offset*/, size_t bytes,
                       int* error) {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  *error = state.refuses_files ? ENOSPC : state.files.count(path) ? 0 : ENOENT;
+  const LockedState state;
+  *error = state->refuses_files       ? ENOSPC
+           : state->files.count(path) ? 0
+                                      : ENOENT;
   if (*error != 0) return 0;
   return reinterpret_cast<uintptr_t>(mmap(nullptr, bytes,
                                           PROT_READ | PROT_WRITE,

@@ -115,6 +115,17 @@ State& TheState();
 
 using StateLock = std::lock_guard<StateMutex>;
 
+// The state, which nobody else has as long as this is there.
+class LockedState {
+ public:
+  State* operator->() const { return &state_; }
+  State& operator*() const { return state_; }
+
+ private:
+  State& state_ = TheState();
+  const StateLock lock_{state_.mutex};
+};
+
 // Ends the process: the core broke os.h's contract, or the test asked for what
 // cannot be.
 [[noreturn]] void Complain(const char* what, uintptr_t start, size_t bytes);

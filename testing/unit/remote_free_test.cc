@@ -218,18 +218,22 @@ CORE_TEST(ThreadThatOnlyFrees, DrainsItsInbox) {
 // Of a class whose open batches take the place of those of kSize.
 constexpr size_t kPushing = 1536;
 
-// Puts cells of the block into an outbox for its owner: the last of `pushing`,
-// cells of that owner as well, drives their batch out; the others fill the
-// magazine.
-void SendOff(const std::vector<void*>& cells,
-             const std::vector<void*>& pushing) {
-  ASSERT_EQ((SizeClassOf(kPushing) - SizeClassOf(kSize)) % 32, 0);
-  FreeAll(cells);
-  FreeAll(pushing);
-}
-
-std::vector<void*> First(const std::vector<void*>& cells, size_t count) {
-  return {cells.begin(), cells.begin() + static_cast<ptrdiff_t>(count)};
+// 100 cells of `owner`, the first 20 of them in an outbox of `sender` for it: a
+// cell of that owner as well drives their batch out; others fill the magazine.
+std::vector<void*> SendOff(Worker& owner, Worker& sender) {
+  EXPECT_EQ((SizeClassOf(kPushing) - SizeClassOf(kSize)) % 32, 0);
+  std::vector<void*> cells;
+  std::vector<void*> pushing;
+  owner.Do([&] {
+    cells = AllocateMany(kSize, 100);
+    pushing = AllocateMany(kPushing, Magazine::kMaxCells + 1);
+  });
+  sender.Do([&] {
+    Allocate(kSize);
+    FreeAll({cells.begin(), cells.begin() + 20});
+    FreeAll(pushing);
+  });
+  return cells;
 }
 
 // A batch is on its way to the heap that owned the block when the batch was
@@ -238,17 +242,8 @@ CORE_TEST(ChangedHands, CellsAreRoutedOn) {
   Worker first;   // owns the block, then uses it up
   Worker sender;  // holds a batch for the first
   Worker second;  // claims the block
-  std::vector<void*> cells;
-  std::vector<void*> pushing;
-  first.Do([&] {
-    cells = AllocateMany(kSize, 100);
-    pushing = AllocateMany(kPushing, Magazine::kMaxCells + 1);
-  });
+  std::vector<void*> cells = SendOff(first, sender);
   BlockHeader* block = BlockOfPointer(cells[0]);
-  sender.Do([&] {
-    Allocate(kSize);
-    SendOff(First(cells, 20), pushing);
-  });
   first.Do([&] {
     while (block->owner.load() == t_heap) cells.push_back(Allocate(kSize));
     cells.pop_back();
@@ -285,17 +280,8 @@ CORE_TEST(ChangedHands, CellsAreRoutedOn) {
 CORE_TEST(ChangedHands, AClosedInboxIsNoticed) {
   Worker owner;
   Worker sender;
-  std::vector<void*> cells;
-  std::vector<void*> pushing;
-  owner.Do([&] {
-    cells = AllocateMany(kSize, 100);
-    pushing = AllocateMany(kPushing, Magazine::kMaxCells + 1);
-  });
+  const std::vector<void*> cells = SendOff(owner, sender);
   BlockHeader* block = BlockOfPointer(cells[0]);
-  sender.Do([&] {
-    Allocate(kSize);
-    SendOff(First(cells, 20), pushing);
-  });
   EndAndEmpty(owner);
   ASSERT_EQ(block->owner.load(), nullptr);
   ASSERT_TRUE(block->IsOrphan());
@@ -315,19 +301,9 @@ CORE_TEST(ChangedHands, AClosedInboxIsNoticed) {
 CORE_TEST(ChangedHands, AHeapThatServesAnotherThreadRoutesOn) {
   Worker owner;
   Worker sender;
-  std::vector<void*> cells;
-  std::vector<void*> pushing;
-  ThreadHeap* heap = nullptr;
-  owner.Do([&] {
-    cells = AllocateMany(kSize, 100);
-    pushing = AllocateMany(kPushing, Magazine::kMaxCells + 1);
-    heap = t_heap;
-  });
+  const std::vector<void*> cells = SendOff(owner, sender);
   BlockHeader* block = BlockOfPointer(cells[0]);
-  sender.Do([&] {
-    Allocate(kSize);
-    SendOff(First(cells, 20), pushing);
-  });
+  const ThreadHeap* heap = block->owner.load();
   EndAndEmpty(owner);
   // New threads until one gets that heap.
   std::vector<std::unique_ptr<Worker>> workers;
