@@ -86,9 +86,14 @@ MEMALLOC_FAST void MarkLive(Room room, uint64_t canary, size_t size) {
   *room.EndWord() = canary ^ slack;
 }
 
-// Whether the room is marked as live and nobody wrote behind its `size`.
+// Whether the room is marked as live and nobody wrote behind its `size`. It may
+// begin anywhere: that is found in this way.
 MEMALLOC_FAST bool IsLive(Room room, uint64_t canary, size_t* size) {
-  const size_t slack = *room.EndWord() ^ canary;
+  uint64_t word;
+  memcpy(&word,
+         reinterpret_cast<const void*>(room.start + room.bytes - kEndSize),
+         sizeof(word));
+  const size_t slack = word ^ canary;
   *size = room.bytes - kEndSize - slack;
   if (MEMALLOC_UNLIKELY(slack > room.bytes - kEndSize)) return false;
   uint64_t behind;

@@ -248,13 +248,9 @@ void* HandOutUnusual(Room room, uintptr_t key, size_t size) {
 
 void* AllocateAnySize(size_t size) { return AllocateSlow(size, size); }
 
-// Any pointer.
-MEMALLOC_ENTRY MEMALLOC_SLOW void FreeSlow(void* pointer) noexcept {
+// What is no cell in its block's first granule.
+MEMALLOC_ENTRY MEMALLOC_SLOW void FreeElsewhere(void* pointer) noexcept {
   const auto address = reinterpret_cast<uintptr_t>(pointer);
-  LiveCell cell;
-  if (FindCell(address, kGranuleSize, &cell)) {
-    return FreeCell(cell.block, cell.room);
-  }
   if (const BlockHeader* block = BlockOfCell(address)) {
     size_t size;
     return FreeCell(block, CheckedCell(block, address, "free", &size));
@@ -263,6 +259,15 @@ MEMALLOC_ENTRY MEMALLOC_SLOW void FreeSlow(void* pointer) noexcept {
     return FreeWhole(GuardedBlock(whole, address), address);
   }
   FreeAnyPointer(pointer, "free");
+}
+
+// Any pointer.
+MEMALLOC_ENTRY MEMALLOC_SLOW void FreeSlow(void* pointer) noexcept {
+  LiveCell cell;
+  if (FindCell(reinterpret_cast<uintptr_t>(pointer), kGranuleSize, &cell)) {
+    return FreeCell(cell.block, cell.room);
+  }
+  FreeElsewhere(pointer);
 }
 
 MEMALLOC_ENTRY void Free(void* pointer) noexcept {

@@ -132,14 +132,14 @@ TEST_F(PartsTest, SeesEachChangeOfMore) {
 
 // ---- quarantine ----
 
-TEST_F(PartsTest, TheQuarantineLetsEachCellGoOnce) {
-  static Quarantine quarantine;
-  constexpr size_t kLimit = 256 * 1024;
+// `exchange` puts a cell into the quarantine in one of two ways.
+template <typename Exchange>
+void ExpectEachCellGoesOnce(Quarantine& quarantine, const Exchange& exchange) {
   constexpr uintptr_t kCells = 10000;
   std::set<uintptr_t> gone;
   size_t at_once = 0;
   for (uintptr_t cell = 1; cell <= kCells; ++cell) {
-    const uintptr_t old = quarantine.Exchange(cell * 16, 64, kLimit);
+    const uintptr_t old = exchange(cell * 16);
     at_once += old + 20 * 16 > cell * 16;
     if (old != 0) {
       EXPECT_TRUE(gone.insert(old).second);
@@ -155,6 +155,31 @@ TEST_F(PartsTest, TheQuarantineLetsEachCellGoOnce) {
     }
   }
   EXPECT_EQ(gone.size(), kCells);
+}
+
+TEST_F(PartsTest, TheQuarantineLetsEachCellGoOnce) {
+  static Quarantine quarantine;
+  constexpr size_t kLimit = 256 * 1024;
+  ExpectEachCellGoesOnce(quarantine, [](uintptr_t cell) {
+    return quarantine.Exchange(cell, 64, kLimit);
+  });
+  ExpectEachCellGoesOnce(quarantine, [](uintptr_t cell) {
+    return quarantine.ExchangeSmall(cell, CanaryOf(cell));
+  });
+}
+
+// A loop that frees the same few cells does not come back to the same places.
+TEST_F(PartsTest, PlacesDoNotDependOnTheCellAlone) {
+  static Quarantine quarantine;
+  std::set<size_t> places;
+  for (int i = 0; i < 10000; ++i) {
+    const uintptr_t cell = 16 * (1 + i % 2);
+    quarantine.ExchangeSmall(cell, CanaryOf(cell));
+    for (size_t place = 0; place < Quarantine::kSmallPlaces; ++place) {
+      if (quarantine.Take(place) != 0) places.insert(place);
+    }
+  }
+  EXPECT_EQ(places.size(), Quarantine::kSmallPlaces);
 }
 
 TEST_F(PartsTest, TheQuarantineKeepsToItsLimit) {
