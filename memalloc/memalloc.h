@@ -41,6 +41,12 @@ MEMALLOC_API const char* memalloc_version(void);
  * 16 MiB of such memory. */
 MEMALLOC_API int memalloc_owns(const void* pointer) MEMALLOC_NOT_READ(1);
 
+/* How many bytes malloc makes usable for a request of `size` bytes, or
+ * aligned_alloc at a multiple of `alignment`, a power of two: what
+ * malloc_usable_size says of such an allocation if it is new and not guarded.
+ * An alignment of 0 is malloc's. Returns 0 if no allocation is so large. */
+MEMALLOC_API size_t memalloc_good_size(size_t size, size_t alignment);
+
 /* Walks the heap and checks its invariants, under its lock: milliseconds per
  * gigabyte. Returns 1; an inconsistent heap ends the process with a line on
  * stderr. For tests and debuggers (gdb: call memalloc_check_heap()). */

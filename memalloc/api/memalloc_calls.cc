@@ -23,6 +23,10 @@ const char* memalloc_version() { return "0.1.0"; }
 
 int memalloc_owns(const void* pointer) { return memalloc::Owns(pointer); }
 
+size_t memalloc_good_size(size_t size, size_t alignment) {
+  return memalloc::front::GoodSize(size, memalloc::Max<size_t>(alignment, 1));
+}
+
 MEMALLOC_ENTRY int memalloc_check_heap() {
   if constexpr (memalloc::kIsHardened) memalloc::hardened::CheckQuarantine();
   const memalloc::OwnHeapScope scope;

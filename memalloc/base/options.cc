@@ -2,6 +2,8 @@
 
 #include "memalloc/base/options.h"
 
+#include "memalloc/base/settings.h"
+
 namespace memalloc {
 namespace {
 
@@ -59,5 +61,32 @@ std::atomic<uint64_t> g_options[kNumOptions] = {
     {kOptionInfo[18].initial}, {kOptionInfo[19].initial},
     {kOptionInfo[20].initial},
 };
+
+namespace {
+
+constexpr uint64_t Initial(Option option) {
+  return kOptionInfo[static_cast<size_t>(option)].initial;
+}
+
+constexpr size_t UsualCellSizeFor(uint64_t quarantine, uint64_t zero_on_free) {
+  return zero_on_free == Initial(Option::kZeroOnFree)
+             ? quarantine / kSmallCellsInQuarantine
+             : 0;
+}
+
+}  // namespace
+
+std::atomic<size_t> g_usual_cell_size{UsualCellSizeFor(
+    Initial(Option::kQuarantine), Initial(Option::kZeroOnFree))};
+
+void SetOption(Option option, uint64_t value) {
+  g_options[static_cast<size_t>(option)].store(value,
+                                               std::memory_order_relaxed);
+  if constexpr (kIsHardened) {
+    g_usual_cell_size.store(UsualCellSizeFor(GetOption(Option::kQuarantine),
+                                             GetOption(Option::kZeroOnFree)),
+                            std::memory_order_relaxed);
+  }
+}
 
 }  // namespace memalloc

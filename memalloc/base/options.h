@@ -95,9 +95,17 @@ extern MEMALLOC_HIDDEN const PathInfo kPathInfo[kNumPathOptions];
 inline uint64_t GetOption(Option option) {
   return g_options[static_cast<size_t>(option)].load(std::memory_order_relaxed);
 }
-inline void SetOption(Option option, uint64_t value) {
-  g_options[static_cast<size_t>(option)].store(value,
-                                               std::memory_order_relaxed);
+void SetOption(Option option, uint64_t value);
+
+// In the hardened build, the largest cell that free clears in the usual measure
+// and holds back among the small ones, as the options are: one look at them
+// instead of two.
+extern MEMALLOC_HIDDEN std::atomic<size_t> g_usual_cell_size;
+// So many small cells are held back.
+constexpr size_t kSmallCellsInQuarantine = 128;
+
+inline size_t UsualCellSize() {
+  return g_usual_cell_size.load(std::memory_order_relaxed);
 }
 
 }  // namespace memalloc

@@ -6,13 +6,14 @@
 //                          at the end word
 //
 // The room is a cell, and the end word says what it holds:
-//   live: canary ^ slack << 48
+//   live: canary ^ slack
 //   free: canary ^ the block's key ^ cleared bytes << 48, where 0 stands for
 //         the usual number of bytes
 // The slack says where the size that was asked for ends: there the canary
 // stands once more, so that the first byte too many is seen. The key is another
 // one each time that a block is made: what is left of a former block does not
-// look like a free cell's end.
+// look like a free cell's end. Its upper bits, which no slack has, tell the two
+// apart.
 //
 // The header of a large or huge block says what was asked for: it has nothing
 // but a canary behind that.
@@ -42,10 +43,11 @@ struct Room {
   }
 };
 
-// The canary of the room at `start`. Its first byte is never 0: a string's
-// end that is written there shows.
+// The canary of the room at `start`. It is odd, as both parts of the secret
+// are: its first byte is never 0, and a string's end that is written there
+// shows.
 MEMALLOC_FAST uint64_t CanaryOf(uintptr_t start) {
-  return ((start ^ g_secret.word) * g_secret.factor) | 1;
+  return (start ^ g_secret.word) * g_secret.factor;
 }
 
 // Masks of so many bytes.
@@ -60,8 +62,6 @@ inline constexpr uint64_t kLowBytes[] = {
     0xFFFFFFFFFFFFFF,
     0xFFFFFFFFFFFFFFFF,
 };
-
-inline constexpr unsigned kEndShift = 48;
 
 // ---- blocks of their own ----
 
@@ -83,18 +83,14 @@ MEMALLOC_FAST bool IsEndMarked(uintptr_t start, size_t size) {
 MEMALLOC_FAST void MarkLive(Room room, uint64_t canary, size_t size) {
   memcpy(reinterpret_cast<void*>(room.start + size), &canary, sizeof(canary));
   const uint64_t slack = room.bytes - kEndSize - size;
-  *room.EndWord() = canary ^ slack << kEndShift;
+  *room.EndWord() = canary ^ slack;
 }
 
 // Whether the room is marked as live and nobody wrote behind its `size`.
 MEMALLOC_FAST bool IsLive(Room room, uint64_t canary, size_t* size) {
-  const uint64_t word = *room.EndWord() ^ canary;
-  const size_t slack = word >> kEndShift;
+  const size_t slack = *room.EndWord() ^ canary;
   *size = room.bytes - kEndSize - slack;
-  if (MEMALLOC_UNLIKELY(word << (64 - kEndShift) != 0 ||
-                        slack > room.bytes - kEndSize)) {
-    return false;
-  }
+  if (MEMALLOC_UNLIKELY(slack > room.bytes - kEndSize)) return false;
   uint64_t behind;
   memcpy(&behind, reinterpret_cast<const void*>(room.start + *size),
          sizeof(behind));
@@ -102,13 +98,15 @@ MEMALLOC_FAST bool IsLive(Room room, uint64_t canary, size_t* size) {
   return ((behind ^ canary) & kLowBytes[Min(slack, kEndSize)]) == 0;
 }
 
-// Takes the canary in the slack away, before the room grows into it.
-inline void ClearSlack(Room room, size_t size) {
-  const size_t slack = room.bytes - kEndSize - size;
-  memset(reinterpret_cast<void*>(room.start + size), 0, Min(slack, kEndSize));
+// Takes the canary behind `size` bytes away, before the room is marked as live
+// for another size.
+MEMALLOC_FAST void ClearCanary(Room room, size_t size) {
+  memset(reinterpret_cast<void*>(room.start + size), 0, kEndSize);
 }
 
 // ---- free cells ----
+
+inline constexpr unsigned kMeasureShift = 48;
 
 // A free cell's end word if it was cleared in the usual measure (wipe.h).
 MEMALLOC_FAST uint64_t UsualFreeWord(uint64_t canary, uintptr_t key) {
@@ -120,7 +118,7 @@ MEMALLOC_FAST uint64_t UsualFreeWord(uint64_t canary, uintptr_t key) {
 inline void MarkFree(Room room, uint64_t canary, uintptr_t key,
                      size_t cleared) {
   const uint64_t measure = cleared / 16 + 1;
-  *room.EndWord() = canary ^ key ^ measure << kEndShift;
+  *room.EndWord() = canary ^ key ^ measure << kMeasureShift;
 }
 
 // Whether the room was marked as free since its block was made, and how many
@@ -128,9 +126,9 @@ inline void MarkFree(Room room, uint64_t canary, uintptr_t key,
 inline bool IsMarkedFree(Room room, uint64_t canary, uintptr_t key,
                          size_t usual, size_t* cleared) {
   const uint64_t word = *room.EndWord() ^ canary ^ key;
-  const size_t measure = word >> kEndShift;
+  const size_t measure = word >> kMeasureShift;
   *cleared = measure == 0 ? usual : (measure - 1) * 16;
-  return word << (64 - kEndShift) == 0;
+  return word << (64 - kMeasureShift) == 0;
 }
 
 }  // namespace memalloc

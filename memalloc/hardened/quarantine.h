@@ -15,6 +15,8 @@
 #include <stdint.h>
 
 #include "memalloc/base/attributes.h"
+#include "memalloc/base/math.h"
+#include "memalloc/base/options.h"
 #include "memalloc/hardened/secret.h"
 
 namespace memalloc {
@@ -23,7 +25,7 @@ class Quarantine {
  public:
   // There are many places for small cells, and a few for larger blocks. Each
   // kind holds up to the option's bytes.
-  static constexpr size_t kSmallPlaces = 128;
+  static constexpr size_t kSmallPlaces = kSmallCellsInQuarantine;
   static constexpr size_t kPlaces = kSmallPlaces + 8;
 
   // Takes in what has `bytes` bytes; what goes for it, 0 for nothing. That is
@@ -37,6 +39,15 @@ class Quarantine {
     } else {
       return cell;
     }
+    const uintptr_t old = places_[place];
+    places_[place] = cell;
+    return old;
+  }
+
+  // The same of a cell that is small enough, at a place that only who knows its
+  // canary can foretell.
+  MEMALLOC_FAST uintptr_t ExchangeSmall(uintptr_t cell, uint64_t canary) {
+    const size_t place = random_.Bits(Log2(kSmallPlaces), canary);
     const uintptr_t old = places_[place];
     places_[place] = cell;
     return old;

@@ -16,16 +16,17 @@
 
 namespace memalloc {
 
+// Both odd.
 struct Secret {
   uint64_t word;
-  uint64_t factor;  // odd
+  uint64_t factor;
 };
 // Set once, before the first cell is carved.
 extern MEMALLOC_HIDDEN Secret g_secret;
 
 // `random` is the process's.
 inline void MakeSecret(uint64_t random) {
-  g_secret = {Mix(random + 1), Mix(random + 2) | 1};
+  g_secret = {Mix(random + 1) | 1, Mix(random + 2) | 1};
 }
 
 // A linear congruence, of which the upper bits count.
@@ -35,6 +36,13 @@ class RandomNumbers {
   MEMALLOC_FAST uint64_t Below(uint64_t bound) {
     state_ = state_ * 0x5851F42D4C957F2Du + g_secret.factor;
     return (state_ >> 32) * bound >> 32;
+  }
+
+  // A cheaper one of so many bits, for who has a word that nobody knows: the
+  // sequence goes on by that.
+  MEMALLOC_FAST uint64_t Bits(unsigned bits, uint64_t word) {
+    state_ += word;
+    return state_ >> (64 - bits);
   }
 
  private:

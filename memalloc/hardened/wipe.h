@@ -29,14 +29,15 @@ MEMALLOC_FAST void WipeUsual(uintptr_t start) {
   units[0] = units[1] = WipeUnit{};
 }
 
-// Whether that is still clear, but for the first word, the link, and the last,
-// which is the smallest cells' end word.
-MEMALLOC_FAST bool IsUsualWiped(uintptr_t start) {
+// What is not clear of that, as one word that is 0 if nothing is. The first
+// word is not looked at, which holds the link, nor the last one, which is the
+// smallest cells' end word.
+MEMALLOC_FAST uint64_t UsualLeftovers(uintptr_t start) {
   const auto* words = reinterpret_cast<const WipeWord*>(start);
-  return (words[1] | words[2]) == 0;
+  return words[1] | words[2];
 }
 
-// Whether the first word is.
+// Whether the first word is clear.
 MEMALLOC_FAST bool IsFirstWordWiped(uintptr_t start) {
   return *reinterpret_cast<const WipeWord*>(start) == 0;
 }

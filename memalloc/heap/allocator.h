@@ -106,6 +106,10 @@ MEMALLOC_FAST bool FitsWell(size_t size, size_t old_size, size_t parts) {
 // pointer that is not to end the process.
 size_t UsableSize(const void* pointer);
 
+// What UsableSize says of a new allocation of `size` bytes at a multiple of
+// `alignment`, a power of two; 0 if there can be none.
+size_t GoodSize(size_t size, size_t alignment);
+
 // Whether `pointer` lies in memory of this allocator.
 bool Owns(const void* pointer);
 

@@ -1,7 +1,7 @@
-// The walker that counts: where the memory is, and what of it is resident.
+// Counts what a walk finds: where the memory is, and what of it is resident.
 //
-// It holds the central lock, so that no memory goes, no block is made or ends
-// and no header changes its purpose meanwhile. Threads go on within their
+// The walk holds the central lock, so that no memory goes, no block is made or
+// ends and no header changes its purpose meanwhile. Threads go on within their
 // blocks: what is theirs is read while they may write it (Glance), and a
 // cell is only looked at where a block of cells stands, whatever led there.
 
@@ -9,7 +9,7 @@
 
 #include "memalloc/base/glance.h"
 #include "memalloc/base/math.h"
-#include "memalloc/heap/huge_mapping.h"
+#include "memalloc/heap/heap_walk.h"
 #include "memalloc/heap/resident_pages.h"
 #include "memalloc/heap/sampling.h"
 #include "memalloc/heap/thread_heap.h"
@@ -75,59 +75,99 @@ void CountSmallBlock(const BlockHeader* block, ResidentPages* pages,
   count->behind.Add(pages->Look(carved_end, end));
 }
 
-void CountArena(ArenaHeader* arena, bool with_pages, Census* census) {
-  ResidentPages pages(arena->Start(), arena->End(), with_pages);
-  census->tables.Add(pages.Look(arena->Start(), arena->Start() + kGranuleSize));
-  size_t granule = 1;
-  while (granule < arena->limit) {
-    const BlockHeader* block = arena->Header(granule);
-    const size_t granules = Max<size_t>(1, block->granules);
-    const uintptr_t start = BlockStart(block);
-    const uintptr_t end = start + granules * kGranuleSize;
-    switch (block->status) {
+// Adds what it is told of.
+class CensusTaker final : public HeapVisitor {
+ public:
+  CensusTaker(Census* census, bool with_pages)
+      : census_(census), pages_(with_pages) {}
+
+  bool knows_residents() const { return pages_.is_known(); }
+
+  void OnThreadHeap(const ThreadHeapView& view) override {
+    if (view.state == HeapState::kInUse) ++census_->counts.thread_heaps;
+    view.heap->Count(census_);
+  }
+
+  void OnArena(const ArenaHeader& arena) override {
+    pages_.Begin(arena.Start(), arena.End());
+    CountTable(arena);
+  }
+
+  void OnBlock(const ArenaHeader& /*arena*/,
+               const BlockHeader& block) override {
+    switch (block.status) {
       case BlockStatus::kSmall:
-        CountSmallBlock(block, &pages, &census->classes[block->size_class]);
+        CountSmallBlock(&block, &pages_, &census_->classes[block.size_class]);
         break;
       case BlockStatus::kLarge:
-        if (block->IsLargeInUse()) {
-          ++census->large_blocks;
-          census->large.Add(pages.Look(start, end));
+        if (block.IsLargeInUse()) {
+          ++census_->large_blocks;
+          census_->large.Add(Look(block));
         } else {
-          census->large_kept.Add(pages.Look(start, end));
+          census_->large_kept.Add(Look(block));
         }
         break;
       case BlockStatus::kMetadata:
-        census->thread_heaps.Add(pages.Look(start, end));
+        census_->thread_heaps.Add(Look(block));
         break;
       case BlockStatus::kFree:
       case BlockStatus::kPurging:
-        census->free_runs.Add(pages.Look(start, end));
+        census_->free_runs.Add(Look(block));
         break;
       default:
         break;  // somebody else's
     }
-    granule += granules;
   }
-  census->knows_residents &= pages.is_known();
-}
 
-// The table and the mapping; `blocks` bytes of that are a block.
-void CountHuge(const ArenaHeader* arena, size_t block_bytes, Extent* block,
-               Extent* rest, bool with_pages, Census* census) {
-  const uintptr_t start = arena->huge.start;
-  const uintptr_t end = start + arena->huge.mapped;
-  ResidentPages table(arena->Start(), arena->Start() + kGranuleSize,
-                      with_pages);
-  census->tables.Add(table.Look(arena->Start(), arena->Start() + kGranuleSize));
-  ResidentPages pages(start, end, with_pages);
-  block->Add(pages.Look(start, start + block_bytes));
-  rest->Add(pages.Look(start + block_bytes, end));
-  census->knows_residents &= table.is_known() && pages.is_known();
-}
+  void OnHuge(const ArenaHeader& mapping, bool is_cached) override {
+    pages_.Begin(mapping.Start(), mapping.Start() + kGranuleSize);
+    CountTable(mapping);
+    const uintptr_t start = mapping.huge.start;
+    const uintptr_t end = start + mapping.huge.mapped;
+    pages_.Begin(start, end);
+    if (is_cached) {
+      census_->huge_cached.Add(pages_.Look(start, end));
+      return;
+    }
+    const uintptr_t block_end = start + mapping.huge.bytes;
+    ++census_->huge_blocks;
+    census_->huge.Add(pages_.Look(start, block_end));
+    census_->huge_spare.Add(pages_.Look(block_end, end));
+  }
+
+ private:
+  Extent Look(const BlockHeader& block) {
+    const uintptr_t start = BlockStart(&block);
+    return pages_.Look(start, start + block.granules * kGranuleSize);
+  }
+  void CountTable(const ArenaHeader& arena) {
+    const uintptr_t start = arena.Start();
+    census_->tables.Add(pages_.Look(start, start + kGranuleSize));
+  }
+
+  Census* census_;
+  ResidentPages pages_;
+};
 
 }  // namespace
 
-// What a thread has at hand.
+void ThreadHeap::Count(Census* census) const {
+  for (unsigned c = 0; c < kNumSizeClasses; ++c) {
+    census->classes[c].allocations += handed_out_[c].Get();
+  }
+  census->large_allocations += large_handed_out_.Get();
+  const uintptr_t inbox = inbox_.load(std::memory_order_acquire);
+  // What a forked child lost counts as live.
+  if (inbox == kInboxDropped) return;
+  if (inbox == kInboxClosed) {
+    ++census->idle_heaps;
+    return;
+  }
+  CountCached(census->classes);
+  CountBatches(inbox, census->classes);
+}
+
+// What the thread has at hand, and what waits to be sent.
 void ThreadHeap::CountCached(ClassCensus* classes) const {
   for (unsigned c = 0; c < kNumSizeClasses; ++c) {
     classes[c].in_bins += CountCells(AddressOf(Glance(bins_[c])));
@@ -144,26 +184,6 @@ void ThreadHeap::CountCached(ClassCensus* classes) const {
   for (const Outbox& outbox : outboxes_) {
     CountBatches(reinterpret_cast<uintptr_t>(Glance(outbox.first)), classes);
   }
-  CountBatches(inbox_.load(std::memory_order_acquire), classes);
-}
-
-void CentralHeap::CountHeaps(Census* census) {
-  for (ThreadHeap* heap = heaps_; heap != nullptr; heap = heap->next_) {
-    for (unsigned c = 0; c < kNumSizeClasses; ++c) {
-      census->classes[c].allocations += heap->handed_out_[c].Get();
-    }
-    census->large_allocations += heap->large_handed_out_.Get();
-    // What a forked child lost counts as live.
-    const uintptr_t inbox = heap->inbox_.load(std::memory_order_relaxed);
-    if (inbox == kInboxDropped) continue;
-    if (heap->in_use_) ++census->counts.thread_heaps;
-    if (inbox == kInboxClosed) {
-      ++census->idle_heaps;
-    } else {
-      heap->CountCached(census->classes);
-    }
-  }
-  census->parked_heaps = parked_count_;
 }
 
 // From what was handed out so far and what is out now.
@@ -195,19 +215,10 @@ void CentralHeap::CountCalls(Census* census) {
 void CentralHeap::TakeCensus(Census* census, bool with_pages) {
   const LockHolder holder(lock_);
   *census = {};
-  for (ArenaHeader* arena = arenas_; arena != nullptr; arena = arena->next) {
-    CountArena(arena, with_pages, census);
-  }
-  for (ArenaHeader* arena = huge_; arena != nullptr; arena = arena->next) {
-    ++census->huge_blocks;
-    CountHuge(arena, arena->huge.bytes, &census->huge, &census->huge_spare,
-              with_pages, census);
-  }
-  huge_cache_.ForEach([&](const ArenaHeader* arena) {
-    CountHuge(arena, 0, &census->huge, &census->huge_cached, with_pages,
-              census);
-  });
-  CountHeaps(census);
+  CensusTaker taker(census, with_pages);
+  WalkLocked(&taker);
+  census->knows_residents = taker.knows_residents();
+  census->parked_heaps = parked_count_;
   CountCalls(census);
   census->lock_acquisitions = lock_.acquisitions() + purge_lock_.acquisitions();
   census->lock_waits = lock_.waits() + purge_lock_.waits();

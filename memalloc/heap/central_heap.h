@@ -31,6 +31,7 @@
 
 #include "memalloc/base/attributes.h"
 #include "memalloc/base/lock.h"
+#include "memalloc/base/math.h"
 #include "memalloc/heap/free_runs.h"
 #include "memalloc/heap/huge_cache.h"
 #include "memalloc/heap/huge_pages.h"
@@ -176,8 +177,8 @@ class CentralHeap {
   // thread holds the lock (a signal handler asks, or a debugger), near it.
   bool Owns(uintptr_t address) MEMALLOC_NO_THREAD_SAFETY_ANALYSIS;
 
-  // Whether the running thread holds a lock of the heap's.
-  bool IsLockedHere() { return lock_.IsHeldHere() || purge_lock_.IsHeldHere(); }
+  // The worse of the two.
+  LockState LookAtLocks() { return Max(lock_.Look(), purge_lock_.Look()); }
 
   // Where the memory is, by a walk of all headers; pages are looked at if
   // `with_pages` (census.h).
@@ -317,6 +318,7 @@ class CentralHeap {
   bool Has(uintptr_t address) MEMALLOC_REQUIRES(lock_);
 
   // heap_walk.cc
+  void WalkLocked(HeapVisitor* visitor) MEMALLOC_REQUIRES(lock_);
   HeapState StateOf(const ThreadHeap* heap) const MEMALLOC_REQUIRES(lock_);
 
   // check_heap.cc
@@ -335,7 +337,6 @@ class CentralHeap {
   void CheckRunLists() MEMALLOC_REQUIRES(lock_);
 
   // census.cc
-  MEMALLOC_COLD void CountHeaps(Census* census) MEMALLOC_REQUIRES(lock_);
   MEMALLOC_COLD void CountCalls(Census* census) MEMALLOC_REQUIRES(lock_);
   MEMALLOC_COLD void CountTotals(Census* census) MEMALLOC_REQUIRES(lock_);
 

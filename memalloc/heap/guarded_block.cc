@@ -48,6 +48,15 @@ void* GuardedBlock::HandOut(size_t size) {
   } else if (!HasGuard() && MayGuard()) {
     PlaceGuard(start_ + bytes() - GuardSize());
   }
+  return Mark(size);
+}
+
+void* GuardedBlock::Resize(size_t old_size, size_t size) {
+  ClearCanary(old_size);
+  return Mark(size);
+}
+
+void* GuardedBlock::Mark(size_t size) {
   block_->asked = size << kSizeShift | (block_->asked & kGuarded);
   MarkEnd(start_, size);
   return reinterpret_cast<void*>(start_);

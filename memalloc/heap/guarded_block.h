@@ -37,6 +37,9 @@ class GuardedBlock {
   // Makes it an allocation of `size` bytes, with a guard if possible.
   void* HandOut(size_t size);
 
+  // The same of an allocation of `old_size` bytes that stays where it is.
+  void* Resize(size_t old_size, size_t size);
+
   // The size of the allocation. Dies with a message about `call` if it was
   // freed or written beyond.
   size_t CheckedSize(const char* call) const;
@@ -60,6 +63,7 @@ class GuardedBlock {
 
   bool HasGuard() const { return (block_->asked & kGuarded) != 0; }
   void PlaceGuard(uintptr_t start);
+  void* Mark(size_t size);
 
   BlockHeader* block_;
   uintptr_t start_;

@@ -53,24 +53,47 @@ BlockHeader* BlockOfCell(uintptr_t address) {
              : nullptr;
 }
 
-// The live cell that begins `offset` bytes into the block.
-MEMALLOC_FAST Room CheckedCell(const BlockHeader* block, uintptr_t address,
-                               size_t offset, uint64_t canary, const char* call,
-                               size_t* size) {
-  if (MEMALLOC_UNLIKELY(!IsCellMultiple(offset, block->size_class))) {
-    DieOfInterior(call, address);
+// What is known of a live cell.
+struct LiveCell {
+  const BlockHeader* block;
+  Room room;
+  uint64_t canary;
+  size_t size;  // what was asked for
+};
+
+// Finds the live cell that begins at the address, of `most` bytes at most.
+// False if there is none, or it reaches out of its block's first granule.
+//
+// Whether a cell begins there is not looked at: the end word of what is no cell
+// is none of a live one. It lies in the same granule, so it can be read.
+MEMALLOC_FAST bool FindCell(uintptr_t address, size_t most, LiveCell* cell) {
+  const size_t slot = AddressMap::SlotOf(address);
+  if (MEMALLOC_UNLIKELY(g_address_map.Get(slot) != SlotKind::kArena)) {
+    return false;
   }
+  cell->block = HeaderInTable(slot, address);
+  if (MEMALLOC_UNLIKELY(cell->block->status != BlockStatus::kSmall)) {
+    return false;
+  }
+  cell->room = RoomOfCell(cell->block, address);
+  const size_t bytes = cell->room.bytes;
+  if (MEMALLOC_UNLIKELY(bytes > most ||
+                        address % kGranuleSize + bytes > kGranuleSize)) {
+    return false;
+  }
+  cell->canary = CanaryOf(address);
+  return IsLive(cell->room, cell->canary, &cell->size);
+}
+
+// The live cell that begins at the address, in the block.
+Room CheckedCell(const BlockHeader* block, uintptr_t address, const char* call,
+                 size_t* size) {
+  if (MEMALLOC_UNLIKELY(!IsCellStart(address))) DieOfInterior(call, address);
   const Room room = RoomOfCell(block, address);
-  if (MEMALLOC_UNLIKELY(!IsLive(room, canary, size))) {
+  if (MEMALLOC_UNLIKELY(!IsLive(room, CanaryOf(address), size))) {
     DieOfEndWord(call, block, room);
   }
   return room;
-}
-
-Room CheckedCell(const BlockHeader* block, uintptr_t address, const char* call,
-                 size_t* size) {
-  return CheckedCell(block, address, address - BlockStart(block),
-                     CanaryOf(address), call, size);
 }
 
 // A cell that was held back; dies if somebody wrote to it.
@@ -120,55 +143,34 @@ MEMALLOC_SLOW void LeaveInPlace() {
   if (IsStandIn(t_heap)) EmptyQuarantine();
 }
 
-// Frees a cell that is marked as free.
-MEMALLOC_FAST void HoldBack(Room room) {
-  const uintptr_t old = t_quarantine.Exchange(room.start, room.bytes,
-                                              GetOption(Option::kQuarantine));
+// ---- free ----
+
+// Frees a live cell as usual.
+MEMALLOC_FAST void FreeUsual(const LiveCell& cell) {
+  const uintptr_t start = cell.room.start;
+  WipeUsual(start);
+  *cell.room.EndWord() = UsualFreeWord(cell.canary, cell.block->link_key);
+  const uintptr_t old = t_quarantine.ExchangeSmall(start, cell.canary);
   if (MEMALLOC_UNLIKELY(old == 0)) return LeaveInPlace();
   LetGo(old);
 }
 
-// Frees a cell of which more or less is to be cleared than usual.
-MEMALLOC_SLOW void FreeUnusual(const BlockHeader* block, Room room) {
+// Frees a live cell, whatever the options say.
+void FreeCell(const BlockHeader* block, Room room) {
+  const uint64_t canary = CanaryOf(room.start);
   const size_t cleared = RoundDown(
       Min<size_t>(room.bytes, GetOption(Option::kZeroOnFree)), kMinAlignment);
-  Wipe(room.start, cleared);
-  MarkFree(room, CanaryOf(room.start), block->link_key, cleared);
-  HoldBack(room);
-}
-
-// Frees a live cell of which `check_size` thinks well.
-template <typename CheckSize>
-MEMALLOC_FAST void FreeCellAt(const BlockHeader* block, uintptr_t address,
-                              size_t offset, const char* call,
-                              const CheckSize& check_size) {
-  const uint64_t canary = CanaryOf(address);
-  size_t size;
-  const Room room = CheckedCell(block, address, offset, canary, call, &size);
-  check_size(size);
-  if (MEMALLOC_UNLIKELY(GetOption(Option::kZeroOnFree) != kUsualWipe)) {
-    return FreeUnusual(block, room);
+  if (cleared == kUsualWipe) {
+    WipeUsual(room.start);
+    *room.EndWord() = UsualFreeWord(canary, block->link_key);
+  } else {
+    Wipe(room.start, cleared);
+    MarkFree(room, canary, block->link_key, cleared);
   }
-  WipeUsual(room.start);
-  *room.EndWord() = UsualFreeWord(canary, block->link_key);
-  HoldBack(room);
-}
-
-MEMALLOC_FAST void FreeCellAt(const BlockHeader* block, uintptr_t address,
-                              size_t offset) {
-  FreeCellAt(block, address, offset, "free", [](size_t) {});
-}
-
-// The small block of whose first granule the address is; null if there is none.
-MEMALLOC_FAST const BlockHeader* FirstGranuleBlock(uintptr_t address) {
-  const size_t slot = AddressMap::SlotOf(address);
-  if (MEMALLOC_UNLIKELY(g_address_map.Get(slot) != SlotKind::kArena)) {
-    return nullptr;
-  }
-  const auto* block = reinterpret_cast<const BlockHeader*>(
-      (slot << kArenaShift) + HeaderOffset(address));
-  return MEMALLOC_LIKELY(block->status == BlockStatus::kSmall) ? block
-                                                               : nullptr;
+  const uintptr_t old = t_quarantine.Exchange(room.start, room.bytes,
+                                              GetOption(Option::kQuarantine));
+  if (old == 0) return LeaveInPlace();
+  LetGo(old);
 }
 
 void FreeWhole(GuardedBlock block, uintptr_t start) {
@@ -249,8 +251,13 @@ void* AllocateAnySize(size_t size) { return AllocateSlow(size, size); }
 // Any pointer.
 MEMALLOC_ENTRY MEMALLOC_SLOW void FreeSlow(void* pointer) noexcept {
   const auto address = reinterpret_cast<uintptr_t>(pointer);
+  LiveCell cell;
+  if (FindCell(address, kGranuleSize, &cell)) {
+    return FreeCell(cell.block, cell.room);
+  }
   if (const BlockHeader* block = BlockOfCell(address)) {
-    return FreeCellAt(block, address, address - BlockStart(block));
+    size_t size;
+    return FreeCell(block, CheckedCell(block, address, "free", &size));
   }
   if (BlockHeader* whole = WholeBlockAt(address)) {
     return FreeWhole(GuardedBlock(whole, address), address);
@@ -259,10 +266,12 @@ MEMALLOC_ENTRY MEMALLOC_SLOW void FreeSlow(void* pointer) noexcept {
 }
 
 MEMALLOC_ENTRY void Free(void* pointer) noexcept {
-  const auto address = reinterpret_cast<uintptr_t>(pointer);
-  const BlockHeader* block = FirstGranuleBlock(address);
-  if (MEMALLOC_UNLIKELY(block == nullptr)) return FreeSlow(pointer);
-  FreeCellAt(block, address, address % kGranuleSize);
+  LiveCell cell;
+  if (MEMALLOC_UNLIKELY(!FindCell(reinterpret_cast<uintptr_t>(pointer),
+                                  UsualCellSize(), &cell))) {
+    return FreeSlow(pointer);
+  }
+  FreeUsual(cell);
 }
 
 void* AllocateZeroed(size_t size) {
@@ -300,10 +309,18 @@ void* MoveTo(void* pointer, size_t old_size, size_t size, size_t room) {
   return target;
 }
 
+// Whether an allocation of `size` bytes may stay in the room: it fits, and uses
+// half of it.
+MEMALLOC_FAST bool MayStay(Room room, size_t size) {
+  // Of a larger `size` the difference wraps round.
+  return room.bytes - (size + kEndSize) <= room.bytes / 2;
+}
+
 // Within the cell.
-void* Resize(Room room, size_t old_size, size_t size) {
-  ClearSlack(room, old_size);
-  MarkLive(room, CanaryOf(room.start), size);
+MEMALLOC_FAST void* Resize(Room room, uint64_t canary, size_t old_size,
+                           size_t size) {
+  ClearCanary(room, old_size);
+  MarkLive(room, canary, size);
   return reinterpret_cast<void*>(room.start);
 }
 
@@ -329,9 +346,8 @@ void* TryReallocate(void* pointer, size_t size, size_t* old_size) {
   if (const BlockHeader* block = BlockOfCell(start)) {
     const Room room = CheckedCell(block, start, "realloc", old_size);
     if (size > kMaxRequest) return nullptr;
-    const size_t wanted = size + kEndSize;
-    if (wanted <= room.bytes && wanted >= room.bytes / 2) {
-      return Resize(room, *old_size, size);
+    if (MayStay(room, size)) {
+      return Resize(room, CanaryOf(start), *old_size, size);
     }
     // As the core: what grows in small steps gets some room to do so.
     const size_t grown = *old_size + *old_size / 16 * 7;
@@ -352,19 +368,29 @@ void* TryReallocate(void* pointer, size_t size, size_t* old_size) {
   const size_t wanted = GuardedBlock::SizeForCore(size);
   if (FitsWell(wanted, block.bytes(), 3) ||
       RoundUp(wanted, kGranuleSize) == block.bytes()) {
-    block.ClearCanary(*old_size);
-    return block.HandOut(size);
+    return block.Resize(*old_size, size);
   }
   return ReallocateWhole(block, pointer, *old_size, size);
+}
+
+// What Reallocate could not do by looking at a cell.
+MEMALLOC_SLOW void* ReallocateSlow(void* pointer, size_t size) {
+  size_t old_size = 0;
+  void* result = TryReallocate(pointer, size, &old_size);
+  // Shrinking cannot fail: the old room is large enough.
+  return result == nullptr && size <= old_size ? pointer : result;
 }
 
 }  // namespace
 
 void* Reallocate(void* pointer, size_t size) {
-  size_t old_size = 0;
-  void* result = TryReallocate(pointer, size, &old_size);
-  // Shrinking cannot fail: the old room is large enough.
-  return result == nullptr && size <= old_size ? pointer : result;
+  LiveCell cell;
+  if (MEMALLOC_LIKELY(
+          FindCell(reinterpret_cast<uintptr_t>(pointer), kGranuleSize, &cell) &&
+          MayStay(cell.room, size))) {
+    return Resize(cell.room, cell.canary, cell.size, size);
+  }
+  return ReallocateSlow(pointer, size);
 }
 
 namespace {
@@ -384,6 +410,11 @@ bool FindSize(uintptr_t start, const char* call, size_t* size) {
 }  // namespace
 
 MEMALLOC_ENTRY size_t UsableSize(const void* pointer) {
+  LiveCell cell;
+  if (MEMALLOC_LIKELY(FindCell(reinterpret_cast<uintptr_t>(pointer),
+                               kGranuleSize, &cell))) {
+    return cell.size;
+  }
   size_t size;
   return FindSize(reinterpret_cast<uintptr_t>(pointer), "malloc_usable_size",
                   &size)
@@ -391,21 +422,27 @@ MEMALLOC_ENTRY size_t UsableSize(const void* pointer) {
              : memalloc::UsableSize(pointer);
 }
 
+// Any pointer and size.
+MEMALLOC_ENTRY MEMALLOC_SLOW void FreeSizedSlow(void* pointer, size_t size,
+                                                const char* call) noexcept {
+  const auto address = reinterpret_cast<uintptr_t>(pointer);
+  if (GuardPool::Has(address)) return memalloc::FreeSized(pointer, size, call);
+  size_t asked;
+  if (FindSize(address, call, &asked) && asked != size) {
+    DieOfSize(call, pointer, size, asked);
+  }
+  FreeSlow(pointer);
+}
+
 MEMALLOC_ENTRY void FreeSized(void* pointer, size_t size,
                               const char* call) noexcept {
-  const auto address = reinterpret_cast<uintptr_t>(pointer);
-  if (MEMALLOC_UNLIKELY(GuardPool::Has(address))) {
-    return memalloc::FreeSized(pointer, size, call);
+  LiveCell cell;
+  if (MEMALLOC_UNLIKELY(!FindCell(reinterpret_cast<uintptr_t>(pointer),
+                                  UsualCellSize(), &cell) ||
+                        cell.size != size)) {
+    return FreeSizedSlow(pointer, size, call);
   }
-  const auto check_size = [=](size_t asked) {
-    if (MEMALLOC_UNLIKELY(asked != size)) DieOfSize(call, pointer, size, asked);
-  };
-  if (const BlockHeader* block = FirstGranuleBlock(address)) {
-    return FreeCellAt(block, address, address % kGranuleSize, call, check_size);
-  }
-  size_t asked;
-  if (FindSize(address, call, &asked)) check_size(asked);
-  FreeSlow(pointer);
+  FreeUsual(cell);
 }
 
 MEMALLOC_ENTRY void FreeAligned(void* pointer, size_t alignment,

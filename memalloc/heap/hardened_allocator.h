@@ -38,7 +38,7 @@ inline constexpr size_t kMinCellSize = kUsualWipe;
 // For requests that have a place in the size classes' table.
 struct RequestTable {
   struct Entry {
-    uint16_t cell_size;
+    uint16_t end_word;  // where it begins in the cell
     SizeClass size_class;
   } of[kMaxTableSize / kMinAlignment + 1];
 
@@ -46,7 +46,8 @@ struct RequestTable {
     for (size_t i = 0; i < sizeof(of) / sizeof(of[0]); ++i) {
       const SizeClass size_class =
           SizeClassOf(Max(i * kMinAlignment, kMinCellSize));
-      of[i] = {static_cast<uint16_t>(CellSize(size_class)), size_class};
+      of[i] = {static_cast<uint16_t>(CellSize(size_class) - kEndSize),
+               size_class};
     }
   }
 
@@ -64,11 +65,11 @@ MEMALLOC_FAST void* TryAllocateFast(size_t size) {
   void* cell = heap->TryAllocate(entry.size_class);
   if (MEMALLOC_UNLIKELY(cell == nullptr)) return nullptr;
   const auto start = reinterpret_cast<uintptr_t>(cell);
-  const Room room = {start, entry.cell_size};
+  const Room room = {start, entry.end_word + kEndSize};
   const uintptr_t key = heap->KeyOf(entry.size_class);
   const uint64_t canary = CanaryOf(start);
-  if (MEMALLOC_UNLIKELY(*room.EndWord() != UsualFreeWord(canary, key) ||
-                        !IsUsualWiped(start))) {
+  if (MEMALLOC_UNLIKELY(((*room.EndWord() ^ UsualFreeWord(canary, key)) |
+                         UsualLeftovers(start)) != 0)) {
     return HandOutUnusual(room, key, size);
   }
   MarkLive(room, canary, size);
@@ -86,6 +87,9 @@ void* AllocateAligned(size_t size, size_t alignment);
 void* Reallocate(void* pointer, size_t size);
 // Exactly what was asked for.
 size_t UsableSize(const void* pointer);
+inline size_t GoodSize(size_t size, size_t alignment) {
+  return memalloc::GoodSize(size, alignment) != 0 ? size : 0;
+}
 using memalloc::Owns;
 
 // ---- see sized_free.h; the size must be that which was asked for ----

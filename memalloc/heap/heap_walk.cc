@@ -19,6 +19,10 @@ HeapState CentralHeap::StateOf(const ThreadHeap* heap) const {
 
 void CentralHeap::Walk(HeapVisitor* visitor) {
   const LockHolder holder(lock_);
+  WalkLocked(visitor);
+}
+
+void CentralHeap::WalkLocked(HeapVisitor* visitor) {
   for (const ThreadHeap* heap = heaps_; heap != nullptr; heap = heap->next_) {
     visitor->OnThreadHeap({heap, StateOf(heap), heap->thread_});
   }

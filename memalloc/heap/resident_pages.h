@@ -28,11 +28,20 @@ struct Extent {
 
 class ResidentPages {
  public:
-  // A range that is mapped as a whole. If not `with_pages`, none is resident.
+  // If not `with_pages`, none is resident.
+  explicit ResidentPages(bool with_pages)
+      : with_pages_(with_pages), page_size_(os::PageSize()) {}
   ResidentPages(uintptr_t start, uintptr_t end, bool with_pages)
-      : end_(with_pages ? end : start),
-        page_size_(os::PageSize()),
-        first_(RoundDown(start, page_size_)) {}
+      : ResidentPages(with_pages) {
+    Begin(start, end);
+  }
+
+  // Looks at this range from now on, which is mapped as a whole.
+  void Begin(uintptr_t start, uintptr_t end) {
+    end_ = with_pages_ ? end : start;
+    first_ = RoundDown(start, page_size_);
+    count_ = 0;
+  }
 
   // [start, end) of it.
   Extent Look(uintptr_t start, uintptr_t end) {
@@ -65,9 +74,11 @@ class ResidentPages {
     for (size_t i = 0; i < count_; ++i) pages_[i] = 1;
   }
 
-  uintptr_t end_;
-  size_t page_size_;
-  uintptr_t first_;
+  const bool with_pages_;
+  const size_t page_size_;
+  uintptr_t end_ = 0;
+  // Those that the kernel was asked for last.
+  uintptr_t first_ = 0;
   size_t count_ = 0;
   bool is_known_ = true;
   unsigned char pages_[kPages];

@@ -39,6 +39,7 @@
 
 namespace memalloc {
 
+struct Census;
 struct ClassCensus;
 
 // What an empty bin points at: a cell whose link never decodes to itself, so
@@ -105,9 +106,10 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   MEMALLOC_FAST bool TryCollect(const BlockHeader* header, uintptr_t address) {
     OpenBatch& open = open_batches_[header->size_class % kOpenBatches];
     if (open.block != header) return false;
-    // In the block's first granule.
-    const bool is_cell = !kHasChecks || IsCellMultiple(address % kGranuleSize,
-                                                       header->size_class);
+    // In the block's first granule. (The hardened build knows that by now.)
+    const bool is_cell =
+        !kHasChecks || kIsHardened ||
+        IsCellMultiple(address % kGranuleSize, header->size_class);
     FreeCell* cell = CellAt(address);
     if (!is_cell || cell->HasFreeTag()) return false;
     AddTo(open, cell);
@@ -160,10 +162,10 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   // is being worked on.
   void FollowTicks();
 
-  // Adds the cells in its bins and magazines, and those that travel from and
-  // to it. Called by any thread that holds the central lock: an estimate while
-  // the heap's own is at work.
-  MEMALLOC_COLD void CountCached(ClassCensus* classes) const;
+  // Adds what it handed out, the cells in its bins and magazines, and those
+  // that travel from and to it. Called by any thread that holds the central
+  // lock: an estimate while the heap's own is at work.
+  MEMALLOC_COLD void Count(Census* census) const;
 
   // Purges the free pages of all blocks with cells to spare, and gives these
   // up.
@@ -254,6 +256,9 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   bool SettleIdleOfClass(SizeClass size_class, size_t* room);
   void Settle(BlockHeader* block);
   void MarkPartialBlocks();
+
+  // census.cc
+  MEMALLOC_COLD void CountCached(ClassCensus* classes) const;
 
   // inbox.cc
   void Collect(BlockHeader* block, FreeCell* cell);

@@ -2,13 +2,17 @@
 
 #include "memalloc/observe/heap_map.h"
 
+#include <errno.h>
+
 #include "memalloc/base/math.h"
 #include "memalloc/base/settings.h"
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/heap_walk.h"
+#include "memalloc/heap/resident_pages.h"
 #include "memalloc/layout/constants.h"
 #include "memalloc/layout/size_class.h"
-#include "memalloc/observe/json_line.h"
+#include "memalloc/observe/json.h"
+#include "memalloc/observe/mapped_memory.h"
 #include "memalloc/os/os.h"
 #include "memalloc/runtime/runtime.h"
 
@@ -55,24 +59,23 @@ const char* PlaceOf(const BlockHeader& block, const ThreadHeap* owner) {
 
 class HeapMap final : public HeapVisitor {
  public:
-  explicit HeapMap(ReportWriter& out) : out_(out), page_size_(os::PageSize()) {}
+  explicit HeapMap(ReportWriter& out)
+      : out_(out), page_size_(os::PageSize()), pages_(/*with_pages=*/true) {}
 
   void Begin() {
     JsonLine line(out_);
     line.Number("memalloc_heap_map", 1)
-        .Number("pid", static_cast<uint64_t>(os::ProcessId()));
-    line.Name("program");
-    PrintName(ProgramsName());
-    line.Number("page", page_size_)
+        .Number("pid", static_cast<uint64_t>(os::ProcessId()))
+        .Word("program", ProgramsName())
+        .Number("page", page_size_)
         .Number("granule", kGranuleSize)
         .Number("arena_bytes", kArenaSize)
-        .Flag("hardened", kIsHardened);
-    line.Name("classes");
+        .Flag("hardened", kIsHardened)
+        .Begin('[', "classes");
     for (unsigned c = 0; c < kNumSizeClasses; ++c) {
-      out_.Char(c == 0 ? '[' : ',');
-      out_.Decimal(CellSize(static_cast<SizeClass>(c)));
+      line.Number(nullptr, CellSize(static_cast<SizeClass>(c)));
     }
-    out_.Char(']');
+    line.End(']');
   }
 
   // A map without this line was cut short.
@@ -93,14 +96,14 @@ class HeapMap final : public HeapVisitor {
 
   void OnArena(const ArenaHeader& arena) override {
     ++arenas_;
-    are_pages_known_ =
-        os::FindResident(arena.Start(), arena.limit * kGranuleSize, pages_);
+    arena_ = arena.Start();
+    pages_.Begin(arena_, arena.End());
     JsonLine line(out_);
-    line.Address("arena", arena.Start())
+    line.Address("arena", arena_)
         .Word("kind", NameOf(arena.kind))
         .Number("granules", arena.limit)
         .Flag("huge_pages", arena.huge_pages);
-    PrintResident(line, 0, 1);
+    PrintResident(line, arena_, kGranuleSize);
   }
 
   void OnBlock(const ArenaHeader& arena, const BlockHeader& block) override {
@@ -133,62 +136,34 @@ class HeapMap final : public HeapVisitor {
   void OnHuge(const ArenaHeader& mapping, bool is_cached) override {
     ++huge_;
     const uintptr_t start = mapping.Start();
-    const size_t bytes = mapping.huge.start + mapping.huge.mapped - start;
+    const uintptr_t end = mapping.huge.start + mapping.huge.mapped;
     JsonLine line(out_);
     line.Address("huge", mapping.huge.start)
         .Address("mapping", start)
         .Number("bytes", mapping.huge.bytes)
         .Number("mapped", mapping.huge.mapped)
         .Flag("cached", is_cached);
-    size_t resident = 0;
-    are_pages_known_ = true;
-    for (size_t done = 0; done < bytes; done += kArenaSize) {
-      const size_t part = Min(bytes - done, kArenaSize);
-      are_pages_known_ = os::FindResident(start + done, part, pages_);
-      if (!are_pages_known_) break;
-      resident += CountPages(0, part / page_size_);
-    }
-    PrintPages(line, resident);
+    pages_.Begin(start, end);
+    PrintResident(line, start, end - start);
   }
 
  private:
-  static constexpr size_t kMinPageSize = 4096;
-
-  void PrintName(const char* name) {
-    out_.Char('"');
-    for (; *name != '\0'; ++name) {
-      const bool is_plain =
-          *name >= ' ' && *name <= '~' && *name != '"' && *name != '\\';
-      out_.Char(is_plain ? *name : '_');
-    }
-    out_.Char('"');
-  }
-
-  size_t CountPages(size_t first, size_t count) const {
-    size_t resident = 0;
-    for (size_t i = first; i < first + count; ++i) resident += pages_[i] & 1;
-    return resident;
-  }
-
-  void PrintPages(JsonLine& line, size_t resident) {
-    if (are_pages_known_) {
-      line.Number("resident", resident);
+  // Of the arena or the mapping that the visitor was told of last.
+  void PrintResident(JsonLine& line, uintptr_t start, size_t bytes) {
+    const Extent extent = pages_.Look(start, start + bytes);
+    if (pages_.is_known()) {
+      line.Number("resident", extent.resident / page_size_);
     } else {
       line.Null("resident");
     }
-  }
-
-  // Of granules of the arena that OnArena was told of last.
-  void PrintResident(JsonLine& line, size_t granule, size_t granules) {
-    const size_t in_granule = kGranuleSize / page_size_;
-    PrintPages(line, CountPages(granule * in_granule, granules * in_granule));
   }
 
   void PrintRange(JsonLine& line, size_t granule, size_t granules,
                   const char* what) {
     ++blocks_;
     line.Number("at", granule).Number("n", granules).Word("is", what);
-    PrintResident(line, granule, granules);
+    PrintResident(line, arena_ + granule * kGranuleSize,
+                  granules * kGranuleSize);
   }
 
   void PrintPlain(size_t granule, size_t granules, const char* what) {
@@ -229,20 +204,39 @@ class HeapMap final : public HeapVisitor {
 
   ReportWriter& out_;
   const size_t page_size_;
-  bool are_pages_known_ = false;
+  ResidentPages pages_;
+  uintptr_t arena_ = 0;  // the one that OnBlock is told of
   uint64_t arenas_ = 0;
   uint64_t blocks_ = 0;
   uint64_t huge_ = 0;
-  unsigned char pages_[kArenaSize / kMinPageSize];
 };
+
+// Of all lines together.
+size_t ExpectedBytes() {
+  constexpr size_t kHead = 4096;
+  constexpr size_t kLine = 160;
+  const CentralCounts counts = g_central_heap.Counts();
+  return kHead + kLine * (counts.arenas * kGranulesPerArena + counts.blocks +
+                          counts.thread_heaps);
+}
 
 }  // namespace
 
 void WriteHeapMap(ReportWriter& out) {
-  HeapMap map(out);
-  map.Begin();
-  g_central_heap.Walk(&map);
-  map.End();
+  size_t bytes = ExpectedBytes();
+  int error = ENOSPC;
+  // The heap may have grown meanwhile.
+  for (; error == ENOSPC; bytes *= 2) {
+    const MappedMemory memory(bytes);
+    ReportWriter lines(memory);
+    HeapMap map(lines);
+    map.Begin();
+    g_central_heap.Walk(&map);
+    map.End();
+    error = lines.Finish();
+    if (error == 0) out.Bytes(memory.As<char>(), lines.size_in_memory());
+  }
+  if (error != 0) out.Fail(error);
 }
 
 }  // namespace memalloc

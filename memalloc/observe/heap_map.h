@@ -1,9 +1,10 @@
 // The heap map: a line of JSON for everything that the heap has. Layer:
 // observe.
 //
-// docs/observability.md describes the lines; tools/heap_map draws them. The
-// central lock is held meanwhile, so that the lines fit together, and memory is
-// bounded: the pages of one arena at a time are looked at.
+// docs/observability.md describes the lines; tools/heap_map draws them. They
+// are made with the central lock held, so that they fit together, and written
+// after that: whoever reads them may need the lock. The memory for it, which is
+// no part of the heap, is some 40 KiB for an arena.
 
 #ifndef MEMALLOC_OBSERVE_HEAP_MAP_H_
 #define MEMALLOC_OBSERVE_HEAP_MAP_H_

@@ -31,6 +31,10 @@ ReportWriter::ReportWriter(const char* path) {
   }
 }
 
+ReportWriter::ReportWriter(const MappedMemory& memory) : memory_(&memory) {
+  if (memory.As<char>() == nullptr) error_ = ENOMEM;
+}
+
 ReportWriter::~ReportWriter() {
   Close();
   if (temporary_.size() != 0) os::Unlink(temporary_.data());
@@ -59,6 +63,16 @@ void ReportWriter::Close() {
 
 ReportWriter& ReportWriter::Text(const char* text) {
   return Bytes(text, strlen(text));
+}
+
+ReportWriter& ReportWriter::Quoted(const char* text) {
+  Char('"');
+  for (; *text != '\0'; ++text) {
+    const bool is_plain =
+        *text >= ' ' && *text <= '~' && *text != '"' && *text != '\\';
+    Char(is_plain ? *text : '_');
+  }
+  return Char('"');
 }
 
 ReportWriter& ReportWriter::Decimal(uint64_t value) {
@@ -90,8 +104,16 @@ ReportWriter& ReportWriter::Bytes(const void* data, size_t bytes) {
 }
 
 void ReportWriter::Flush() {
-  if (error_ == 0) error_ = os::WriteAll(descriptor_, buffer_, size_);
+  if (error_ == 0) error_ = WriteBuffer();
   size_ = 0;
+}
+
+int ReportWriter::WriteBuffer() {
+  if (memory_ == nullptr) return os::WriteAll(descriptor_, buffer_, size_);
+  if (size_ > memory_->bytes() - used_memory_) return ENOSPC;
+  memcpy(memory_->As<char>() + used_memory_, buffer_, size_);
+  used_memory_ += size_;
+  return 0;
 }
 
 int ReportWriter::Finish() {

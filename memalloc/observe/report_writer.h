@@ -1,4 +1,5 @@
-// Where a report is written to: a file, or standard error. Layer: observe.
+// Where a report is written to: a file, standard error, or memory. Layer:
+// observe.
 //
 // Text is gathered and goes out in large pieces, so that a report may be
 // written line by line. Nothing is allocated. Not thread-safe: a writer lives
@@ -11,6 +12,7 @@
 #include <stdint.h>
 
 #include "memalloc/base/line_buffer.h"
+#include "memalloc/observe/mapped_memory.h"
 #include "memalloc/runtime/path_options.h"
 
 namespace memalloc {
@@ -21,6 +23,8 @@ class ReportWriter {
   // the end, and keeps what it has until then; a pipe and the like are written
   // to as they are.
   explicit ReportWriter(const char* path);
+  // Gathers the report there: for what is told while a lock is held.
+  explicit ReportWriter(const MappedMemory& memory);
   // Drops the file if Finish was not called.
   ~ReportWriter();
   ReportWriter(const ReportWriter&) = delete;
@@ -28,6 +32,8 @@ class ReportWriter {
 
   ReportWriter& Text(const char* text);
   ReportWriter& Char(char c) { return Bytes(&c, 1); }
+  // Between quotes; what needs an escape there, and no ASCII, becomes a _.
+  ReportWriter& Quoted(const char* text);
   ReportWriter& Decimal(uint64_t value);
   // Without 0x in front.
   ReportWriter& Hex(uint64_t value);
@@ -36,6 +42,13 @@ class ReportWriter {
   // Writes what was gathered.
   void Flush();
 
+  // Lets it fail with an errno value.
+  void Fail(int error) {
+    if (error_ == 0) error_ = error;
+  }
+  // What was written to memory.
+  size_t size_in_memory() const { return used_memory_; }
+
   // Ends the report. The error, an errno value; 0 for none.
   int Finish();
 
@@ -43,8 +56,11 @@ class ReportWriter {
   static constexpr size_t kCapacity = 4096;
 
   void OpenFile(const char* path);
+  int WriteBuffer();
   void Close();
 
+  const MappedMemory* memory_ = nullptr;  // instead of a file
+  size_t used_memory_ = 0;
   Path path_ = {};
   LineBuffer temporary_;  // the file's name until it is whole; empty for none
   int descriptor_ = -1;

@@ -34,9 +34,6 @@ MEMALLOC_COLD void WriteStatisticsText(ReportWriter& writer);
 MEMALLOC_COLD void WriteStatisticsJson(ReportWriter& writer);
 MEMALLOC_COLD void WriteStatisticsPrometheus(ReportWriter& writer);
 
-// The program's name for a string of the last two: without what would end that.
-void WriteProgramsName(ReportWriter& writer);
-
 // Address space of what the program has.
 inline uint64_t LiveBytes(const struct memalloc_statistics& statistics) {
   return statistics.live_cells.bytes + statistics.live_large.bytes +

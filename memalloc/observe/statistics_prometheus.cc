@@ -9,6 +9,7 @@
 #include "memalloc/observe/statistics.h"
 #include "memalloc/observe/statistics_parts.h"
 #include "memalloc/os/os.h"
+#include "memalloc/runtime/runtime.h"
 
 namespace memalloc {
 namespace {
@@ -105,9 +106,9 @@ void WriteStatisticsPrometheus(ReportWriter& writer) {
   Statistics statistics;
   TakeStatistics(&statistics, Residents::kLookAt);
   writer.Text("# HELP memalloc_info The process\n");
-  writer.Text("# TYPE memalloc_info gauge\nmemalloc_info{program=\"");
-  WriteProgramsName(writer);
-  writer.Text("\",pid=\"").Decimal(static_cast<uint64_t>(os::ProcessId()));
+  writer.Text("# TYPE memalloc_info gauge\nmemalloc_info{program=");
+  writer.Quoted(ProgramsName());
+  writer.Text(",pid=\"").Decimal(static_cast<uint64_t>(os::ProcessId()));
   writer.Text("\"} 1\n");
   WriteExtents(writer, statistics);
   WriteCalls(writer, statistics, "allocations", "Allocations",

@@ -19,6 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <atomic>
+
 #include "memalloc/base/check.h"
 
 // Where ld.so found the argument count; in no header.
@@ -60,7 +62,16 @@ void Die(const LineBuffer& line) {
 
 namespace os {
 
-size_t PageSize() { return getauxval(AT_PAGESZ); }
+size_t PageSize() {
+  // getauxval goes through a list.
+  static std::atomic<size_t> known{0};
+  size_t size = known.load(std::memory_order_relaxed);
+  if (MEMALLOC_UNLIKELY(size == 0)) {
+    size = getauxval(AT_PAGESZ);
+    known.store(size, std::memory_order_relaxed);
+  }
+  return size;
+}
 
 uint64_t RandomWord() {
   // The kernel puts 16 random bytes on each new process's stack; glibc's own
@@ -386,13 +397,31 @@ void Close(int descriptor) {
   close(descriptor);
 }
 
+namespace {
+
+struct sigaction g_before_ours;
+
+}  // namespace
+
 bool HandleSignal(int signal, void (*handler)(int)) {
   static_assert(kStderrDescriptor == STDERR_FILENO);
   const ErrnoGuard guard;
   struct sigaction action = {};
-  action.sa_handler = handler == nullptr ? SIG_DFL : handler;
+  action.sa_handler = handler;
   action.sa_flags = SA_RESTART | SA_ONSTACK;
-  return sigaction(signal, &action, nullptr) == 0;
+  struct sigaction before;
+  if (sigaction(signal, &action, &before) != 0) return false;
+  if (before.sa_handler != handler) g_before_ours = before;
+  return true;
+}
+
+void ReturnSignal(int signal, void (*handler)(int)) {
+  const ErrnoGuard guard;
+  struct sigaction now;
+  if (sigaction(signal, nullptr, &now) != 0 || now.sa_handler != handler) {
+    return;
+  }
+  sigaction(signal, &g_before_ours, nullptr);
 }
 
 }  // namespace os

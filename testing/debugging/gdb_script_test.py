@@ -6,40 +6,23 @@ which memalloc.so is preloaded, without debug information in any. The core dumps
 are gdb's.
 """
 
-import argparse
-import os
 import re
 import shutil
-import subprocess
-import sys
 import tempfile
 import unittest
+from pathlib import Path
 
+from testing.debugging import debugger
+from testing.programs import ways
 from tools.heap_map import snapshot
 
-SECONDS = 120
-WAYS = ("linked", "static", "preloaded", "hardened")
 # Variables of the program.
 PLACES = ("live", "inside", "freed", "kept", "large", "kept_large", "huge")
 PLACES += ("cached", "others", "foreign")
-files = argparse.Namespace()
 
 
-def run(command, **options):
-    return subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        timeout=SECONDS,
-        **options,
-    )
-
-
-class GdbScriptTest(unittest.TestCase):
-    folder = None
+class GdbScriptTest(ways.TestCase):
+    stripped = {}  # by the path of the original
 
     @classmethod
     def setUpClass(cls):
@@ -48,45 +31,29 @@ class GdbScriptTest(unittest.TestCase):
                 raise unittest.SkipTest(f"{tool} is not installed")
         folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(folder.cleanup)
-        cls.folder = folder.name
         # No debug information in programs, and no symbols in the libraries but
         # those that a loader needs.
-        for name, what in (
-            ("linked", "--strip-debug"),
-            ("static", "--strip-debug"),
-            ("libc", "--strip-debug"),
-            ("library", "--strip-all"),
-            ("hardened_library", "--strip-all"),
-        ):
-            stripped = os.path.join(cls.folder, name)
-            run(["strip", what, "-o", stripped, getattr(files, name)])
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
+        for way in ways.WAYS:
+            for path, what in (
+                (ways.path_of(way), "--strip-debug"),
+                (ways.preload_of(way), "--strip-all"),
+            ):
+                if path and path not in cls.stripped:
+                    stripped = f"{folder.name}/{Path(path).name}"
+                    debugger.run(["strip", what, "-o", stripped, path])
+                    cls.stripped[path] = stripped
 
     def program(self, way):
-        return self.path("libc" if way in ("preloaded", "hardened") else way)
-
-    def preload(self, way):
-        library = {"preloaded": "library", "hardened": "hardened_library"}
-        return self.path(library[way]) if way in library else None
-
-    def gdb(self, *arguments):
-        command = ["gdb", "-batch", "-nx", "-ex", "set confirm off"]
-        said = run([*command, *arguments]).stdout
-        if "ptrace: Operation not permitted" in said:
-            self.skipTest("ptrace is not allowed here")
-        return said
+        return self.stripped[ways.path_of(way)]
 
     def commands(self, *more):
-        """Arguments for gdb: what holds each place, and more commands."""
-        lines = [f"source {files.script}"]
+        """For gdb: what holds each place, and more."""
+        lines = [f"source {ways.files.script}"]
         for place in PLACES:
             value = f"*(unsigned long *)&place_{place}"
             lines += [f"echo @{place}\\n", f"printf \"%#lx\\n\", {value}"]
             lines += [f"memalloc block {value}"]
-        lines += ["echo @more\\n", *more]
-        return [part for line in lines for part in ("-ex", line)]
+        return [*lines, "echo @more\\n", *more]
 
     def sorted_out(self, said):
         """What was said of each place, and where it is."""
@@ -96,11 +63,12 @@ class GdbScriptTest(unittest.TestCase):
 
     def on_process(self, way, mode, *more):
         """The answers where the program stops."""
-        lines = ["break stop_here", f"run {mode}"]
-        if self.preload(way):
-            lines.insert(0, f"set environment LD_PRELOAD {self.preload(way)}")
-        begin = [part for line in lines for part in ("-ex", line)]
-        said = self.gdb(*begin, *self.commands(*more), self.program(way))
+        begin = ["break stop_here", f"run {mode}"]
+        said = debugger.gdb(
+            self.program(way),
+            commands=begin + self.commands(*more),
+            preload=self.stripped.get(ways.preload_of(way)),
+        )
         return self.sorted_out(said)
 
     def check_blocks(self, way, said):
@@ -129,20 +97,19 @@ class GdbScriptTest(unittest.TestCase):
             self.assertIn("free, kept by its thread", said["kept_large"])
         return places
 
-    def test_on_a_process(self):
-        for way in WAYS:
-            with self.subTest(way):
-                said = self.on_process(
-                    way,
-                    "",
-                    "memalloc heap",
-                    "memalloc find 500",
-                    "memalloc find --max 0 20971520",
-                    "memalloc find --max 0 --class 2",
-                    "memalloc check",
-                )
-                places = self.check_blocks(way, said)
-                self.check_more(way, said["more"], places)
+    @ways.each_way
+    def test_on_a_process(self, way):
+        said = self.on_process(
+            way,
+            "",
+            "memalloc heap",
+            "memalloc find 500",
+            "memalloc find --max 0 20971520",
+            "memalloc find --max 0 --class 2",
+            "memalloc check",
+        )
+        places = self.check_blocks(way, said)
+        self.check_more(way, said["more"], places)
 
     def check_more(self, way, said, places):
         if way != "hardened":
@@ -171,28 +138,24 @@ class GdbScriptTest(unittest.TestCase):
         self.assertIn("1 findings", said["more"])
 
     def test_without_memalloc(self):
-        begin = ["-ex", "break stop_here", "-ex", "run"]
-        said = self.gdb(*begin, *self.commands(), self.path("libc"))
+        begin = ["break stop_here", "run"]
+        said = debugger.gdb(
+            self.program("preloaded"), commands=begin + self.commands()
+        )
         self.assertIn("the program has no memalloc", said)
 
-    def test_on_a_core_dump(self):
-        for way in WAYS:
-            with self.subTest(way):
-                core = self.path(f"core-of-{way}")
-                made = self.on_process(way, "", f"generate-core-file {core}")
-                self.assertTrue(os.path.exists(core), made["more"])
-                said = self.sorted_out(
-                    self.gdb(
-                        self.program(way),
-                        core,
-                        *self.commands(
-                            "memalloc check", f"memalloc map {core}.map"
-                        ),
-                    )
-                )
-                places = self.check_blocks(way, said)
-                self.assertIn(" 1 huge blocks: sound\n", said["more"])
-                self.check_map(places, snapshot.read(f"{core}.map"))
+    @ways.each_way
+    def test_on_a_core_dump(self, way):
+        core = self.folder / "core"
+        made = self.on_process(way, "", f"generate-core-file {core}")
+        self.assertTrue(core.exists(), made["more"])
+        commands = self.commands("memalloc check", f"memalloc map {core}.map")
+        said = self.sorted_out(
+            debugger.gdb(self.program(way), core, commands=commands)
+        )
+        places = self.check_blocks(way, said)
+        self.assertIn(" 1 huge blocks: sound\n", said["more"])
+        self.check_map(places, snapshot.read(f"{core}.map"))
 
     def check_map(self, places, shot):
         """The heap map that was written of a core dump."""
@@ -216,20 +179,5 @@ class GdbScriptTest(unittest.TestCase):
         self.assertEqual(shot.head["classes"][-1], 65536)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    for name in (
-        "linked",
-        "static",
-        "libc",
-        "library",
-        "hardened-library",
-        "script",
-    ):
-        parser.add_argument(f"--{name}", type=os.path.abspath, required=True)
-    parser.parse_args(namespace=files)
-    unittest.main(argv=sys.argv[:1], verbosity=2)
-
-
 if __name__ == "__main__":
-    main()
+    ways.main("script")

@@ -16,12 +16,14 @@ import re
 from pathlib import Path
 
 ERRORS = Path("docs/errors.md")
-DESIGN = Path("memalloc/README.md")
+SOURCES = Path("memalloc/README.md")
 USING = Path("docs/using.md")
 SUMMARY = Path("tools/run/summary.cc")
 OPTIONS = Path("memalloc/base/options.cc")
 TUNING = Path("docs/tuning.md")
 CONTRACT = Path("docs/contract.md")
+PROTOCOL = Path("docs/design.md")
+MISTAKES = Path("testing/interleaving/protocol_test.py")
 
 FENCE = re.compile(r"^ *(```|~~~).*?^ *\1 *$", re.DOTALL | re.MULTILINE)
 INLINE_CODE = re.compile(r"`([^`\n]+)`")
@@ -142,13 +144,13 @@ def check_file_names(root):
     return complaints
 
 
-def check_design_is_complete(root):
-    """The design names every file of the allocator, a .h with its .cc."""
-    text = read(root, DESIGN)
+def check_sources_are_named(root):
+    """memalloc/README.md names each of its files, a .h with its .cc."""
+    text = read(root, SOURCES)
     complaints = []
     for path in files(root / "memalloc", ".cc", ".h"):
         if len(path.parts) == 2 and f"`{path.with_suffix('')}." not in text:
-            complaints.append(f"{DESIGN}: does not name `{path}`")
+            complaints.append(f"{SOURCES}: does not name `{path}`")
     return complaints
 
 
@@ -334,3 +336,41 @@ def check_contract(root):
         elif not re.search(rf"\b{test}\b", read(root, path)):
             complaints.append(f"{CONTRACT}: {path} has no {test}")
     return complaints
+
+
+def protocol_mistakes(root):
+    """(function, mistake) of each rule of the protocol in design.md."""
+    table = re.search(
+        r"<!-- protocol -->(.*)<!-- /protocol -->",
+        read(root, PROTOCOL),
+        re.DOTALL,
+    )
+    return re.findall(
+        r"\| `([\w:]+)` \| `(\w+)` \|$", table[1], flags=re.MULTILINE
+    )
+
+
+def check_protocol(root):
+    """The rules' functions exist; their mistakes are those that are made."""
+    made = re.findall(
+        r'^    "(\w+)": \(', read(root, MISTAKES), flags=re.MULTILINE
+    )
+    named = protocol_mistakes(root)
+    complaints = [
+        f"{PROTOCOL}: {mistake} is not made"
+        for _, mistake in named
+        if mistake not in made
+    ] + [
+        f"{PROTOCOL}: no rule for {mistake}"
+        for mistake in made
+        if mistake not in [name for _, name in named]
+    ]
+    sources = "".join(
+        read(root / "memalloc", path)
+        for path in files(root / "memalloc", ".cc")
+    )
+    return complaints + [
+        f"{PROTOCOL}: {function} is nowhere"
+        for function, _ in named
+        if f" {function}(" not in sources and f"*{function}(" not in sources
+    ]

@@ -1,10 +1,8 @@
 """The checks of documents.py find what they are there to find."""
 
-import tempfile
 import unittest
-from pathlib import Path
 
-from testing.docs import documents
+from testing.docs import check_test_case, documents
 
 ERRORS = """# Errors
 ### double-free
@@ -57,13 +55,21 @@ CONTRACT = """
 |---|---|
 | it works | `testing/a_test.cc`: Works, Works2; `testing/b.py`: test_works |
 """
+PROTOCOL = """
+<!-- protocol -->
+| Rule | Where | Mistake |
+| a block is claimed | `F` | `does_not_claim` |
+<!-- /protocol -->
+"""
+MISTAKES = """
+MISTAKES = {
+    "does_not_claim": (
+"""
 
 
-class DocumentsTest(unittest.TestCase):
+class DocumentsTest(check_test_case.CheckTestCase):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.root = Path(folder.name)
+        super().setUp()
         self.write("docs/errors.md", ERRORS)
         self.write("memalloc/heap/free.cc", SOURCE)
         self.write("memalloc/README.md", "`heap/free.cc` frees\n")
@@ -72,30 +78,22 @@ class DocumentsTest(unittest.TestCase):
         self.write("memalloc/base/options.cc", OPTIONS)
         self.write("docs/tuning.md", TUNING)
         self.write("docs/contract.md", CONTRACT)
+        self.write("docs/design.md", PROTOCOL)
+        self.write("testing/interleaving/protocol_test.py", MISTAKES)
         self.write("testing/a_test.cc", "Works(); Works2();")
         self.write("testing/b.py", "def test_works(self): pass")
         self.write("memalloc/README.md", "`heap/free.cc` `base/options.cc`\n")
-
-    def write(self, path, text):
-        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
-        (self.root / path).write_text(text, encoding="utf-8")
-
-    def complaints(self, check, *parts):
-        """The only complaint has all the parts; no complaint without parts."""
-        found = check(self.root)
-        self.assertEqual(len(found), 1 if parts else 0, found)
-        for part in parts:
-            self.assertIn(part, found[0])
 
     def test_good(self):
         for check in (
             documents.check_links,
             documents.check_file_names,
-            documents.check_design_is_complete,
+            documents.check_sources_are_named,
             documents.check_messages,
             documents.check_samples,
             documents.check_options,
             documents.check_contract,
+            documents.check_protocol,
         ):
             self.complaints(check)
 
@@ -130,9 +128,9 @@ class DocumentsTest(unittest.TestCase):
 
     def test_file_that_the_design_forgot(self):
         self.write("memalloc/heap/free.h", "")
-        self.complaints(documents.check_design_is_complete)
+        self.complaints(documents.check_sources_are_named)
         self.write("memalloc/heap/malloc.h", "")
-        self.complaints(documents.check_design_is_complete, "heap/malloc.h")
+        self.complaints(documents.check_sources_are_named, "heap/malloc.h")
 
     def test_message_without_an_entry(self):
         self.write("memalloc/heap/x.cc", 'Die("see docs/errors.md#reentry");')
@@ -191,6 +189,16 @@ class DocumentsTest(unittest.TestCase):
     def test_promise_without_tests(self):
         self.write("docs/contract.md", CONTRACT + "| `free` works | no |\n")
         self.complaints(documents.check_contract, "`free` works")
+
+    def test_rules_of_the_protocol(self):
+        self.write("docs/design.md", PROTOCOL.replace("`F`", "`G`"))
+        self.complaints(documents.check_protocol, "G is nowhere")
+        self.write("docs/design.md", PROTOCOL)
+        path = "testing/interleaving/protocol_test.py"
+        self.write(path, MISTAKES + '    "forgets": (\n')
+        self.complaints(documents.check_protocol, "no rule for forgets")
+        self.write(path, "")
+        self.complaints(documents.check_protocol, "does_not_claim is not made")
 
     def test_corruption(self):
         for source in (

@@ -5,10 +5,12 @@ the new counts over:
 
     tools/bazel run //testing/golden:fast_paths_test -- --update
 
-How things are counted is written in fast_paths.py.
+How things are counted is written in fast_paths.py. docs/design.md shows the
+fast paths of an executable: it must show what was built.
 """
 
 import os
+import re
 import sys
 import unittest
 from pathlib import Path
@@ -17,6 +19,8 @@ from testing.golden import fast_paths
 
 UPDATE = "tools/bazel run //testing/golden:fast_paths_test -- --update"
 TABLE = "testing/golden/fast_paths.txt"
+DESIGN = "docs/design.md"
+SHOWN_COMPILER = "gcc-12"
 HEAD = """\
 # What the fast paths execute: see fast_paths.py for what is counted. Update by
 #   {update}
@@ -102,6 +106,69 @@ class FastPathsTest(unittest.TestCase):
             "\n".join(sorted(rows)) + "\n",
             "the fast paths changed (- golden, + built)",
         )
+
+
+class ShownTest(unittest.TestCase):
+    """The fast paths as the design shows them, with notes, against the built
+    ones."""
+
+    maxDiff = None
+
+    def shown(self, name):
+        """What stands behind "`name`, N instructions:": N, and the lines."""
+        text = Path(DESIGN).read_text(encoding="utf-8")
+        found = re.search(
+            rf"`{name}`, (\d+) instructions:\n\n```asm\n(.*?)^```$",
+            text,
+            re.DOTALL | re.MULTILINE,
+        )
+        self.assertTrue(found, f"{DESIGN} does not show {name}")
+        return int(found[1]), found[2].splitlines()
+
+    def straight(self, lines):
+        """The shown path up to ret, without its notes."""
+        labels = [line[:-1] for line in lines if line.endswith(":")]
+        path = []
+        for line in lines:
+            instruction, *operands = line.split()[:2]
+            if instruction == "ret":
+                return path + ["ret"]
+            if instruction.startswith("j"):
+                self.assertIn(operands[0], labels)
+                operands = []
+            path.append(self.plain(" ".join([instruction, *operands])))
+        self.fail("it shows no ret")
+
+    def plain(self, text):
+        """The instruction without addresses that the linker chooses."""
+        name, *operands = text.split()
+        if name.startswith("j"):
+            return name
+        text = " ".join([name, *operands])
+        text = re.sub(r"\b\w+\(%rip\)", "(%rip)", text)
+        return re.sub(r"%fs:\w+", "%fs:t_heap", text)
+
+    def test_shows_what_was_built(self):
+        program = os.environ["PROGRAM"]
+        if not fast_paths.is_x86_64(program):
+            self.skipTest("the paths of x86-64 are shown")
+        if fast_paths.compiler(program) != SHOWN_COMPILER:
+            self.skipTest(f"the paths by {SHOWN_COMPILER} are shown")
+        for name in ("malloc", "free"):
+            with self.subTest(name):
+                number, lines = self.shown(name)
+                path = fast_paths.straight_path(
+                    fast_paths.function(program, name)
+                )
+                built = [
+                    self.plain(one.text)
+                    for one in path
+                    if one.text != "endbr64"
+                ]
+                self.assertMultiLineEqual(
+                    "\n".join(self.straight(lines)), "\n".join(built)
+                )
+                self.assertEqual(number, len(built))
 
 
 class CountingTest(unittest.TestCase):

@@ -7,13 +7,8 @@ fully static, and with memalloc.so and memalloc_hardened.so preloaded.
 import os
 import re
 import signal
-import subprocess
-import sys
-import unittest
 
-SECONDS = 100
-# By name: the program, and what is preloaded.
-WAYS = {}
+from testing.programs import ways
 
 PAGE = os.sysconf("SC_PAGESIZE")
 SIZE = 100
@@ -107,31 +102,6 @@ FRAME = re.compile(
 )
 
 
-def run(way, case, **options):
-    """The finished program; the options are MEMALLOC_ variables."""
-    program, preload = WAYS[way]
-    variables = {"MEMALLOC_" + name: text for name, text in options.items()}
-    if preload:
-        variables["LD_PRELOAD"] = preload
-    return subprocess.run(
-        [program, case] if case else [program],
-        env=variables,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
-
-
-def each_way(cases):
-    """(case, way, the finished program)."""
-    for case in cases:
-        for way in WAYS:
-            rate = {} if BY_CALL.search(case) else {"GUARD_SAMPLE_RATE": "1"}
-            yield case, way, run(way, case, **rate)
-
-
 def stacks(lines):
     """(what, thread, functions) of each stack."""
     found = []
@@ -147,7 +117,12 @@ def stacks(lines):
     return found
 
 
-class GuardingTest(unittest.TestCase):
+class GuardingTest(ways.TestCase):
+    def run_case(self, way, case, status):
+        """What it says on standard output and on standard error."""
+        rate = {} if BY_CALL.search(case) else {"GUARD_SAMPLE_RATE": "1"}
+        return self.run_program(way, case, status=status, **rate)
+
     def check_report(self, way, errors, call, what, where, told):
         first, *rest = errors.splitlines()
         line = FIRST.fullmatch(first)
@@ -170,71 +145,59 @@ class GuardingTest(unittest.TestCase):
         return found
 
     def test_every_case_is_in_a_table(self):
-        cases = run("linked", "").stdout.split()
+        cases, _ = self.run_program("linked")
         self.assertEqual(
-            sorted(cases), sorted([*ACCESSES, *CALLS, *OTHERS, *ELSEWHERE])
+            sorted(cases.split()),
+            sorted([*ACCESSES, *CALLS, *OTHERS, *ELSEWHERE]),
         )
 
-    def test_accesses(self):
-        for case, way, result in each_way(ACCESSES):
-            with self.subTest(case, way=way):
-                self.assertEqual(result.returncode, -signal.SIGSEGV)
-                self.assertEqual(result.stdout, "")
-                found = self.check_report(way, result.stderr, *ACCESSES[case])
+    @ways.each_way
+    def test_accesses(self, way):
+        for case, report in ACCESSES.items():
+            with self.subTest(case):
+                output, errors = self.run_case(way, case, -signal.SIGSEGV)
+                self.assertEqual(output, "")
+                found = self.check_report(way, errors, *report)
                 self.assertEqual(
                     len({thread for _, thread, _ in found}),
                     2 if case == "read_after_free_by_other" else 1,
                 )
 
-    def test_calls(self):
-        for case, way, result in each_way(CALLS):
-            with self.subTest(case, way=way):
-                self.check_report(way, result.stderr, *CALLS[case])
-                if case == "double_free_in_child":
-                    self.assertEqual(result.stdout, "child aborted\nsurvived\n")
-                else:
-                    self.assertEqual(result.returncode, -signal.SIGABRT)
-                    self.assertEqual(result.stdout, "")
-
-    def test_wrong_size(self):
-        for case, way, result in each_way(["wrong_size"]):
-            with self.subTest(case, way=way):
-                self.assertEqual(result.returncode, -signal.SIGABRT)
-                self.assertRegex(
-                    result.stderr,
-                    r"\Amemalloc: free_sized\(0x[0-9a-f]+\): the size is 101, "
-                    r"but the allocation has 100 bytes; see docs/errors\.md"
-                    r"#size-mismatch\n\Z",
+    @ways.each_way
+    def test_calls(self, way):
+        for case, report in CALLS.items():
+            in_child = case.endswith("in_child")
+            with self.subTest(case):
+                output, errors = self.run_case(
+                    way, case, 0 if in_child else -signal.SIGABRT
                 )
-
-    def test_what_is_not_ours(self):
-        for case, way, result in each_way(OTHERS):
-            with self.subTest(case, way=way):
                 self.assertEqual(
-                    (result.returncode, result.stdout, result.stderr),
-                    (*OTHERS[case], ""),
+                    output, "child aborted\nsurvived\n" if in_child else ""
                 )
+                self.check_report(way, errors, *report)
 
-    def test_a_handler_that_was_there_is_called_after_the_report(self):
-        for case, way, result in each_way(["handler_before_sees_mistakes"]):
-            with self.subTest(case, way=way):
-                self.assertEqual(result.returncode, 5)
-                self.assertEqual(result.stdout, "handled\n")
-                self.check_report(
-                    way, result.stderr, *ACCESSES["read_after_free"]
-                )
+    @ways.each_way
+    def test_wrong_size(self, way):
+        _, errors = self.run_case(way, "wrong_size", -signal.SIGABRT)
+        self.assertRegex(
+            errors,
+            r"\Amemalloc: free_sized\(0x[0-9a-f]+\): the size is 101, "
+            r"but the allocation has 100 bytes; see docs/errors\.md"
+            r"#size-mismatch\n\Z",
+        )
+
+    @ways.each_way
+    def test_what_is_not_ours(self, way):
+        for case, (status, says) in OTHERS.items():
+            with self.subTest(case):
+                self.assertEqual(self.run_case(way, case, status), (says, ""))
+
+    @ways.each_way
+    def test_a_handler_that_was_there_is_called_after_the_report(self, way):
+        output, errors = self.run_case(way, "handler_before_sees_mistakes", 5)
+        self.assertEqual(output, "handled\n")
+        self.check_report(way, errors, *ACCESSES["read_after_free"])
 
 
 if __name__ == "__main__":
-    library, hardened, linked, static, plain = map(
-        os.path.realpath, sys.argv[1:]
-    )
-    WAYS.update(
-        {
-            "linked": (linked, ""),
-            "static": (static, ""),
-            "preloaded": (plain, library),
-            "hardened": (plain, hardened),
-        }
-    )
-    unittest.main(argv=sys.argv[:1], verbosity=2)
+    ways.main()

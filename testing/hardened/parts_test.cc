@@ -57,7 +57,7 @@ TEST_F(PartsTest, EachBitBehindTheEndCounts) {
     for (size_t i = size; i < sizeof(memory); ++i) {
       if (i >= size + kEndSize && i < sizeof(memory) - kEndSize) continue;
       // A change of the slack itself passes if it says then that there is none.
-      if (i == sizeof(memory) - 2) continue;
+      if (i == sizeof(memory) - kEndSize) continue;
       for (int bit = 0; bit < 8; ++bit) {
         memory[i] = static_cast<char>(memory[i] ^ 1 << bit);
         size_t found;
@@ -112,10 +112,10 @@ TEST_F(PartsTest, ClearsTheStartOfACellAndSeesEachChange) {
   memset(memory + 24, 0x66, kEndSize);  // of a cell of 32 bytes
   for (size_t i = 0; i < 24; ++i) {
     ASSERT_TRUE(IsFirstWordWiped(start));
-    ASSERT_TRUE(IsUsualWiped(start));
+    ASSERT_EQ(UsualLeftovers(start), 0U);
     memory[i] = 1;
     EXPECT_EQ(IsFirstWordWiped(start), i >= 8) << i;
-    EXPECT_EQ(IsUsualWiped(start), i < 8) << i;
+    EXPECT_EQ(UsualLeftovers(start) == 0, i < 8) << i;
     memory[i] = 0;
   }
 }

@@ -7,7 +7,8 @@ not need libraries that the program does not have, must not be unloaded while
 its memory is in use, and must not allocate in order to find its thread-local
 data.
 
-The archives and the shared object come from BUILD.
+The archives, the shared object, and docs/compatibility.md, which lists all of
+it, come from BUILD.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import collections
 import re
 import sys
 import unittest
+from pathlib import Path
 
 import symbol_set
 
@@ -60,8 +62,8 @@ class ArchiveTest(unittest.TestCase):
             self.assertNotIn("__tls_get_addr", undefined)
 
 
-class PreloadObjectTest(unittest.TestCase):
-    """What a program gets from LD_PRELOAD=memalloc.so."""
+class ObjectTest(unittest.TestCase):
+    """Test cases that read memalloc.so."""
 
     preload_object = ""
 
@@ -78,6 +80,10 @@ class PreloadObjectTest(unittest.TestCase):
                 cls.preload_object, "--dynamic", "--undefined-only"
             )
         )
+
+
+class PreloadObjectTest(ObjectTest):
+    """What a program gets from LD_PRELOAD=memalloc.so."""
 
     def flags(self, wanted):
         return " ".join(value for tag, value in self.dynamic if tag == wanted)
@@ -150,13 +156,41 @@ class PreloadObjectTest(unittest.TestCase):
         self.assertEqual(missing, set())
 
 
+class DocumentTest(ObjectTest):
+    """What docs/compatibility.md says of memalloc.so."""
+
+    document = ""
+
+    def text(self):
+        return Path(self.document).read_text(encoding="utf-8")
+
+    def test_lists_the_names(self):
+        table = re.search(
+            r"<!-- names -->(.*)<!-- /names -->", self.text(), re.DOTALL
+        )
+        names = re.findall(r"`(\w+)`", table[1])
+        exported = {
+            name for name in self.defined if not name.startswith("memalloc_")
+        }
+        self.assertEqual(sorted(names), sorted(exported))
+        self.assertIn(f"\n{len(names)} names of libc", self.text())
+
+    def test_tells_the_oldest_libc(self):
+        wanted = re.findall(r"@GLIBC_2\.(\d+)", " ".join(self.undefined))
+        self.assertIn(
+            f"needs glibc 2.{max(map(int, wanted))} or newer", self.text()
+        )
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--archives", nargs="+", required=True)
     parser.add_argument("--preload_object", required=True)
+    parser.add_argument("--document", required=True)
     arguments = parser.parse_args()
     ArchiveTest.archives = arguments.archives
-    PreloadObjectTest.preload_object = arguments.preload_object
+    ObjectTest.preload_object = arguments.preload_object
+    DocumentTest.document = arguments.document
     unittest.main(argv=sys.argv[:1], verbosity=2)
 
 

@@ -6,24 +6,9 @@ one of the two copies is idle and must keep quiet. Standard error is compared
 to the byte: what is wrong is told once, and what is right not at all.
 """
 
-import os
-import subprocess
-import sys
-import unittest
 from pathlib import Path
 
-MIB = 1 << 20
-
-LIBRARY = ""
-PROGRAMS = {}  # by name
-
-# The program, and whether memalloc.so is preloaded.
-WAYS = {
-    "linked": ("linked", False),
-    "static": ("static", False),
-    "preloaded": ("plain", True),
-    "linked and preloaded": ("linked", True),
-}
+from testing.programs import ways
 
 NO_SUCH = (
     "memalloc: memalloc_options: no_such: no such option; it is ignored, "
@@ -33,26 +18,6 @@ NO_GROUP = (
     "memalloc: cgroup_limit: the control group's memory.max cannot be read; "
     "it is ignored, see docs/errors.md#no-cgroup-limit\n"
 )
-
-
-def run(way, *arguments, with_options=False, **environment):
-    """The finished program; the options are MEMALLOC_ variables."""
-    program, is_preloaded = WAYS[way]
-    if with_options:
-        program += "_with_options"
-    variables = {
-        "MEMALLOC_" + name: value for name, value in environment.items()
-    }
-    if is_preloaded:
-        variables["LD_PRELOAD"] = LIBRARY
-    return subprocess.run(
-        [PROGRAMS[program], *arguments],
-        env=variables,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
 
 
 def group_limits():
@@ -77,125 +42,122 @@ def group_limits():
     ]
 
 
-class OptionsTest(unittest.TestCase):
-    def check(self, result, output, errors=""):
-        self.assertEqual(
-            (result.stdout, result.stderr, result.returncode),
-            (output, errors, 0),
+class OptionsTest(ways.TestCase):
+    def check(self, said, output, errors=""):
+        self.assertEqual(said, (output, errors))
+
+    @ways.each_way
+    def test_defaults(self, way):
+        self.check(
+            self.run_program(
+                way, "purge_delay", "huge_cache", "huge_pages", "no_such"
+            ),
+            "purge_delay=1000ms\nhuge_cache=64M\nhuge_pages=default\n"
+            "no_such=?\n",
         )
 
-    def each_way(self):
-        for way in WAYS:
-            with self.subTest(way):
-                yield way
+    @ways.each_way
+    def test_environment(self, way):
+        self.check(
+            self.run_program(
+                way,
+                "purge_delay",
+                "huge_cache",
+                "background_thread",
+                PURGE_DELAY="2s",
+                HUGE_CACHE="0",
+                NO_INSTALL="1",
+                BAZEL_WRAPPER="1",
+                TOP_PAD="",
+            ),
+            "purge_delay=2000ms\nhuge_cache=0\nbackground_thread=0\n",
+        )
 
-    def test_defaults(self):
-        for way in self.each_way():
-            self.check(
-                run(way, "purge_delay", "huge_cache", "huge_pages", "no_such"),
-                "purge_delay=1000ms\nhuge_cache=64M\nhuge_pages=default\n"
-                "no_such=?\n",
-            )
-
-    def test_environment(self):
-        for way in self.each_way():
-            self.check(
-                run(
-                    way,
-                    "purge_delay",
-                    "huge_cache",
-                    "background_thread",
-                    PURGE_DELAY="2s",
-                    HUGE_CACHE="0",
-                    NO_INSTALL="1",
-                    BAZEL_WRAPPER="1",
-                    TOP_PAD="",
-                ),
-                "purge_delay=2000ms\nhuge_cache=0\nbackground_thread=0\n",
-            )
-
-    def test_mistakes_are_told_once(self):
-        for way in self.each_way():
-            result = run(
+    @ways.each_way
+    def test_mistakes_are_told_once(self, way):
+        self.check(
+            self.run_program(
                 way,
                 "huge_cache",
                 HUGE_CACHE="1X",
                 SOFTLIMIT="1G",
                 STATS_FILE="relative",
-            )
-            self.check(
-                result,
-                "huge_cache=64M\n",
-                "memalloc: MEMALLOC_HUGE_CACHE=1X: wants bytes such as 64M, at "
-                "most 64T; it is ignored, see docs/errors.md#bad-value\n"
-                "memalloc: MEMALLOC_SOFTLIMIT: no such option "
-                "(MEMALLOC_SOFT_LIMIT?); it is ignored, see "
-                "docs/errors.md#unknown-option\n"
-                "memalloc: MEMALLOC_STATS_FILE=relative: wants an absolute "
-                "path of at most 255 bytes; it is ignored, see "
-                "docs/errors.md#bad-value\n",
-            )
+            ),
+            "huge_cache=64M\n",
+            "memalloc: MEMALLOC_HUGE_CACHE=1X: wants bytes such as 64M, at "
+            "most 64T; it is ignored, see docs/errors.md#bad-value\n"
+            "memalloc: MEMALLOC_SOFTLIMIT: no such option "
+            "(MEMALLOC_SOFT_LIMIT?); it is ignored, see "
+            "docs/errors.md#unknown-option\n"
+            "memalloc: MEMALLOC_STATS_FILE=relative: wants an absolute "
+            "path of at most 255 bytes; it is ignored, see "
+            "docs/errors.md#bad-value\n",
+        )
 
-    def test_options_of_the_program(self):
-        for way in self.each_way():
-            self.check(
-                run(
-                    way,
-                    "purge_delay",
-                    "huge_pages",
-                    "top_pad",
-                    with_options=True,
-                    HUGE_PAGES="always",
-                ),
-                "purge_delay=500ms\nhuge_pages=always\ntop_pad=3M\n",
-                NO_SUCH,
-            )
+    @ways.each_way
+    def test_options_of_the_program(self, way):
+        self.check(
+            self.run_program(
+                way,
+                "purge_delay",
+                "huge_pages",
+                "top_pad",
+                program="with_options",
+                HUGE_PAGES="always",
+            ),
+            "purge_delay=500ms\nhuge_pages=always\ntop_pad=3M\n",
+            NO_SUCH,
+        )
 
-    def test_calls(self):
-        for way in self.each_way():
-            self.check(
-                run(way, "top_pad=5M", "top_pad", "top_pad=x", "x=1",
-                    TOP_PAD="2M"),
-                "top_pad=5M: 0\ntop_pad=5M\ntop_pad=x: 22\nx=1: 2\n",
-            )
+    @ways.each_way
+    def test_calls(self, way):
+        self.check(
+            self.run_program(
+                way, "top_pad=5M", "top_pad", "top_pad=x", "x=1", TOP_PAD="2M"
+            ),
+            "top_pad=5M: 0\ntop_pad=5M\ntop_pad=x: 22\nx=1: 2\n",
+        )
 
-    def test_hard_limit(self):
-        for way in self.each_way():
-            result = run(way, "fill:1", "fill:20", "fill:1", "hard_limit=0",
-                         "hard_limit=0", HARD_LIMIT="128M")
-            self.assertEqual((result.stderr, result.returncode), ("", 0))
-            lines = result.stdout.splitlines()
-            for line in lines[:3]:
-                mib, error = line.split()
-                self.assertEqual(error, "ENOMEM")
-                self.assertLessEqual(int(mib), 128)
-                self.assertGreaterEqual(int(mib), 100)
+    @ways.each_way
+    def test_hard_limit(self, way):
+        steps = ["fill:1", "fill:20", "fill:1", "hard_limit=0", "hard_limit=0"]
+        output, errors = self.run_program(way, *steps, HARD_LIMIT="128M")
+        self.assertEqual(errors, "")
+        for line in output.splitlines()[:3]:
+            mib, error = line.split()
+            self.assertEqual(error, "ENOMEM")
+            self.assertLessEqual(int(mib), 128)
+            self.assertGreaterEqual(int(mib), 100)
 
-    def test_soft_limit(self):
+    @ways.each_way
+    def test_soft_limit(self, way):
         """It refuses nothing."""
-        for way in self.each_way():
-            result = run(way, "fill:1", HARD_LIMIT="128M", SOFT_LIMIT="1M")
-            self.assertGreaterEqual(int(result.stdout.split()[0]), 120)
+        output, _ = self.run_program(
+            way, "fill:1", HARD_LIMIT="128M", SOFT_LIMIT="1M"
+        )
+        self.assertGreaterEqual(int(output.split()[0]), 120)
 
-    def test_limits_of_the_control_group(self):
+    @ways.each_way
+    def test_limits_of_the_control_group(self, way):
         limits = group_limits()
         print("limits of the control group:", limits)
-        for way in self.each_way():
-            result = run(way, "cgroup_limit", CGROUP_LIMIT="1")
-            self.check(
-                result, "cgroup_limit=1\n", "" if limits else NO_GROUP
-            )
-            if limits is None:
-                continue
-            high, most = limits
-            # 64 TiB and more is no limit; the value is printed with a unit.
-            wanted = [high, most - most // 16]
-            result = run(way, "soft_limit", "hard_limit", CGROUP_LIMIT="1")
-            printed = [
-                bytes_of(line.split("=")[1])
-                for line in result.stdout.splitlines()
-            ]
-            self.assertEqual(printed, wanted)
+        self.check(
+            self.run_program(way, "cgroup_limit", CGROUP_LIMIT="1"),
+            "cgroup_limit=1\n",
+            "" if limits else NO_GROUP,
+        )
+        if limits is None:
+            return
+        high, most = limits
+        # 64 TiB and more is no limit; the value is printed with a unit.
+        wanted = [high, most - most // 16]
+        output, _ = self.run_program(
+            way, "soft_limit", "hard_limit", CGROUP_LIMIT="1"
+        )
+        printed = [
+            bytes_of(line.split("=")[1]) for line in output.splitlines()
+        ]
+        self.assertEqual(printed, wanted)
 
 
 def bytes_of(text):
@@ -207,8 +169,5 @@ def bytes_of(text):
 
 
 if __name__ == "__main__":
-    LIBRARY = os.path.realpath(sys.argv[1])
-    PROGRAMS = {
-        os.path.basename(path): os.path.realpath(path) for path in sys.argv[2:]
-    }
-    unittest.main(argv=sys.argv[:1], verbosity=2)
+    ways.WAYS["linked and preloaded"] = ("linked", "library")
+    ways.main()

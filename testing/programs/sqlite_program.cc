@@ -26,7 +26,7 @@ namespace {
 
 constexpr int kCustomers = 2000;
 constexpr int kProducts = 300;
-constexpr int kSales = 200000;
+constexpr int kSales = 200000;  // unless told otherwise
 
 struct CloseDatabase {
   void operator()(sqlite3* db) const { sqlite3_close(db); }
@@ -149,7 +149,7 @@ class Inserter {
   int column_ = 0;
 };
 
-void Fill(sqlite3* db) {
+void Fill(sqlite3* db, int sales) {
   Execute(db,
           "CREATE TABLE customer(id INTEGER PRIMARY KEY, name TEXT, city TEXT);"
           "CREATE TABLE product(id INTEGER PRIMARY KEY, name TEXT, cents INT);"
@@ -170,7 +170,7 @@ void Fill(sqlite3* db) {
                 "INSERT INTO sale(customer, product, day, amount, note)"
                 " VALUES(?, ?, ?, ?, ?)");
   Inserter remark(db, "INSERT INTO remark(body) VALUES(?)");
-  for (int i = 0; i < kSales; ++i) {
+  for (int i = 0; i < sales; ++i) {
     // Most notes are short; one in a hundred needs overflow pages.
     const int words = random.Below(100) == 0 ? 1000 : random.Below(12);
     sale.Bind(1 + random.Below(kCustomers))
@@ -213,10 +213,10 @@ void Ask(sqlite3* db) {
         "SELECT id, note FROM sale ORDER BY note, amount, id DESC");
 }
 
-void Run(sqlite3* db) {
+void Run(sqlite3* db, int sales) {
   Execute(db,
           "PRAGMA synchronous=OFF; PRAGMA threads=2; PRAGMA cache_size=-16000");
-  Fill(db);
+  Fill(db, sales);
   Execute(db,
           "CREATE INDEX sale_customer ON sale(customer, day);"
           "CREATE INDEX sale_product ON sale(product);"
@@ -240,8 +240,8 @@ void Run(sqlite3* db) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2) {
-    std::fputs("usage: sqlite_program DATABASE\n", stderr);
+  if (argc != 2 && argc != 3) {
+    std::fputs("usage: sqlite_program DATABASE [SALES]\n", stderr);
     return 2;
   }
   sqlite3* opened = nullptr;
@@ -249,7 +249,7 @@ int main(int argc, char** argv) {
   const int status = sqlite3_open_v2(argv[1], &opened, flags, nullptr);
   const Database db(opened);
   if (status != SQLITE_OK) Fail(db.get(), argv[1]);
-  Run(db.get());
+  Run(db.get(), argc == 3 ? std::atoi(argv[2]) : kSales);
 
   void* const block = sqlite3_malloc(100);
   programs::ReportAllocator(block);

@@ -63,6 +63,12 @@ def library() -> str:
     return path
 
 
+def preloads() -> str:
+    """The value of LD_PRELOAD: memalloc.so, and what a test adds to it."""
+    named = os.environ.get("PRELOADED_TOO", "")
+    return " ".join([library(), *map(os.path.realpath, named.split())])
+
+
 def data(name: str) -> Path:
     """A file of the folder data/."""
     return Path(os.path.abspath(__file__)).parent / "data" / name
@@ -117,7 +123,7 @@ class Session:
         environment = self._environment(env)
         environment["MEMALLOC_STATS_FILE"] = str(stats_file)
         if self.allocator == MEMALLOC:
-            environment["LD_PRELOAD"] = library()
+            environment["LD_PRELOAD"] = preloads()
         options.setdefault("cwd", self.dir)
         process = subprocess.Popen(
             [str(a) for a in argv],

@@ -4,41 +4,21 @@ heap_map_program.c makes known allocations, linked with memalloc, fully static,
 and with memalloc.so or memalloc_hardened.so preloaded.
 """
 
-import argparse
 import os
-import subprocess
-import sys
-import tempfile
-import unittest
-from pathlib import Path
 
+from testing.programs import ways
 from tools.heap_map import snapshot
 
-SECONDS = 60
 MIB = 1 << 20
-WAYS = ("linked", "static", "preloaded", "hardened")
-files = argparse.Namespace()
 
 
-class HeapMapTest(unittest.TestCase):
+class HeapMapTest(ways.TestCase):
     def snapshots(self, way):
         """The maps before and after the program's change, and its id."""
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        paths = [Path(folder.name) / name for name in ("before", "after")]
+        paths = [self.folder / name for name in ("before", "after")]
         # Nothing goes back to the system meanwhile.
-        environment = dict(os.environ, MEMALLOC_PURGE_DELAY="1h")
-        program = files.plain
-        if way == "preloaded":
-            environment["LD_PRELOAD"] = files.library
-        elif way == "hardened":
-            environment["LD_PRELOAD"] = files.hardened_library
-        else:
-            program = getattr(files, way)
-        with subprocess.Popen(
-            [program, *map(str, paths)], env=environment
-        ) as process:
-            self.assertEqual(process.wait(SECONDS), 0)
+        process = self.start(way, *paths, PURGE_DELAY="1h")
+        self.finish(process)
         return [snapshot.read(path) for path in paths], process.pid
 
     @staticmethod
@@ -75,15 +55,14 @@ class HeapMapTest(unittest.TestCase):
         self.assertEqual(head["page"], os.sysconf("SC_PAGE_SIZE"))
         self.assertEqual(len(head["classes"]), 80)
 
-    def test_has_all_that_was_allocated(self):
-        for way in WAYS:
-            with self.subTest(way):
-                (before, after), pid = self.snapshots(way)
-                for shot in (before, after):
-                    self.check_head(way, shot, pid)
-                    self.check_arenas(shot)
-                self.check_before(way, before)
-                self.check_after(way, before, after)
+    @ways.each_way
+    def test_has_all_that_was_allocated(self, way):
+        (before, after), pid = self.snapshots(way)
+        for shot in (before, after):
+            self.check_head(way, shot, pid)
+            self.check_arenas(shot)
+        self.check_before(way, before)
+        self.check_after(way, before, after)
 
     def check_before(self, way, shot):
         # Also with the hardened build's word more.
@@ -140,13 +119,5 @@ class HeapMapTest(unittest.TestCase):
         self.assertEqual([h["bytes"] >> 20 for h in huge], [40])
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("linked", "static", "plain", "library", "hardened-library"):
-        parser.add_argument(f"--{name}", type=os.path.abspath, required=True)
-    parser.parse_args(namespace=files)
-    unittest.main(argv=sys.argv[:1], verbosity=2)
-
-
 if __name__ == "__main__":
-    main()
+    ways.main()

@@ -5,48 +5,22 @@ library, as text by what a person would add up.
 """
 
 import json
-import os
 import re
-import subprocess
-import sys
-import tempfile
 import time
-import unittest
 from pathlib import Path
 from xml.etree import ElementTree
 
 from prometheus_client import parser
 
-SECONDS = 60
-LIBRARY = None
-PROGRAMS = {}
+from testing.programs import ways
 
 
-class StatisticsTest(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = Path(folder.name)
-
-    def run_program(self, way, *arguments, **environment):
-        if way == "plain":
-            environment["LD_PRELOAD"] = LIBRARY
-        return subprocess.run(
-            [PROGRAMS[way], *arguments],
-            env=environment,
-            stdout=subprocess.PIPE,
-            timeout=SECONDS,
-            check=True,
-        ).stdout.decode()
-
-    def check_reports(self, name, check):
-        """Looks at what each way leaves at exit in a file of that name."""
-        for way in PROGRAMS:
-            with self.subTest(way):
-                path = self.folder / name
-                self.run_program(way, MEMALLOC_STATS=str(path))
-                check(path.read_text())
-                path.unlink()
+class StatisticsTest(ways.TestCase):
+    def report(self, way, name):
+        """What the program leaves at exit in a file of that name."""
+        path = self.folder / name
+        self.run_program(way, STATS=path)
+        return path.read_text()
 
     def check_sums(self, total, parts):
         for kind in ("bytes", "resident"):
@@ -56,12 +30,11 @@ class StatisticsTest(unittest.TestCase):
         self.assertGreater(total["resident"], 0)
         self.assertEqual(len(parts), 18)
 
-    def test_json(self):
-        self.check_reports("stats.json", self.check_json)
-
-    def check_json(self, text):
+    @ways.each_way
+    def test_json(self, way):
+        text = self.report(way, "stats.json")
         found = json.loads(text)
-        self.assertIn(found["program"], PROGRAMS)
+        self.assertEqual(found["program"], Path(ways.path_of(way)).name)
         self.check_sums(found["total"], found["parts"])
         by_class = {one["cell_size"]: one for one in found["classes"]}
         # The program's one malloc of 1,000 bytes, freed at the end.
@@ -79,10 +52,9 @@ class StatisticsTest(unittest.TestCase):
         self.assertEqual(found["threads"], 1)
         self.assertGreater(found["process_resident_bytes"], 0)
 
-    def test_prometheus(self):
-        self.check_reports("stats.prom", self.check_prometheus)
-
-    def check_prometheus(self, text):
+    @ways.each_way
+    def test_prometheus(self, way):
+        text = self.report(way, "stats.prom")
         families = {
             family.name: family
             for family in parser.text_string_to_metric_families(text)
@@ -114,23 +86,23 @@ class StatisticsTest(unittest.TestCase):
         self.assertEqual(len(names), len(set(names)))
         self.assertEqual(len(names), len(families))
 
-    def test_xml(self):
-        for way in PROGRAMS:
-            with self.subTest(way):
-                root = ElementTree.fromstring(self.run_program(way, "info"))
-                self.assertEqual(root.tag, "malloc")
-                size = {
-                    (int(one.get("from")), int(one.get("to"))): one
-                    for one in root.find("sizes")
-                }[961, 1024]
-                self.assertEqual(size.get("live"), "1")
-                self.check_sums(
-                    self.extent(root.find("total")),
-                    {
-                        part.get("type"): self.extent(part)
-                        for part in root.find("parts")
-                    },
-                )
+    @ways.each_way
+    def test_xml(self, way):
+        output, _ = self.run_program(way, "info")
+        root = ElementTree.fromstring(output)
+        self.assertEqual(root.tag, "malloc")
+        size = {
+            (int(one.get("from")), int(one.get("to"))): one
+            for one in root.find("sizes")
+        }[961, 1024]
+        self.assertEqual(size.get("live"), "1")
+        self.check_sums(
+            self.extent(root.find("total")),
+            {
+                part.get("type"): self.extent(part)
+                for part in root.find("parts")
+            },
+        )
 
     @staticmethod
     def extent(element):
@@ -139,10 +111,9 @@ class StatisticsTest(unittest.TestCase):
             "resident": int(element.get("resident")),
         }
 
-    def test_text(self):
-        self.check_reports("stats.txt", self.check_text)
-
-    def check_text(self, text):
+    @ways.each_way
+    def test_text(self, way):
+        text = self.report(way, "stats.txt")
         shares = re.findall(r"^( +)\S.*? ([\d.]+) %  ", text, re.M)
         by_depth = {
             depth: sum(
@@ -162,23 +133,15 @@ class StatisticsTest(unittest.TestCase):
 
     def test_rates_between_two_reports(self):
         """The second one says how long ago the first one was."""
-        arguments = ["write:stats:stderr", "line", "write:stats:/dev/stdout"]
-        with subprocess.Popen(
-            [PROGRAMS["linked"], *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        ) as process:
-            while process.stdout.readline() != "ready\n":
-                pass
-            time.sleep(0.05)  # the clock has ticked then
-            output, _ = process.communicate("\n", timeout=SECONDS)
+        steps = ["write:stats:stderr", "line", "write:stats:/dev/stdout"]
+        process = self.start("linked", *steps)
+        while process.stdout.readline() != "ready\n":
+            pass
+        time.sleep(0.05)  # the clock has ticked then
+        output, _ = self.finish(process, "\n")
         self.assertRegex(output, r"since the last such report, \d+\.\d s ago")
         self.assertRegex(output, r"(?m)^ +1024 .* 0$")
 
 
 if __name__ == "__main__":
-    LIBRARY, *programs = map(os.path.abspath, sys.argv[1:])
-    PROGRAMS = {Path(program).name: program for program in programs}
-    unittest.main(argv=sys.argv[:1], verbosity=2)
+    ways.main()

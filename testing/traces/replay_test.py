@@ -5,9 +5,9 @@ import gzip
 import io
 import json
 import subprocess
-import unittest
 from pathlib import Path
 
+from testing.programs import ways
 from testing.traces import tracing
 from tools.bench import interpreter
 from tools.bench.driver import traces
@@ -22,11 +22,11 @@ class ReplayTest(tracing.TracingTest):
     def play(self, plan, library="", window=1000):
         environment = {"LD_PRELOAD": library} if library else {}
         finished = subprocess.run(
-            [tracing.path_of("PLAYER"), str(plan), str(window)],
+            [ways.files.player, str(plan), str(window)],
             env=environment,
             capture_output=True,
             text=True,
-            timeout=tracing.SECONDS,
+            timeout=ways.SECONDS,
             check=False,
         )
         self.assertEqual(finished.returncode, 0, finished.stderr)
@@ -36,7 +36,7 @@ class ReplayTest(tracing.TracingTest):
         self.record("static", mode)
         plan, summary = self.plan()
         self.assertEqual(summary["unknown_pointers"], 0)
-        for library in ("", tracing.path_of("LIBRARY")):
+        for library in ("", ways.files.library):
             played = self.play(plan, library, window)
             self.assertEqual(played["calls"], summary["calls"])
             self.assertIn(
@@ -97,8 +97,8 @@ class DamagedTraceTest(tracing.TracingTest):
             self.assertIn("left out: " + line, finished.stderr)
         self.assertEqual(finished.stderr.count("\n"), len(expected))
         played = subprocess.run(
-            [tracing.path_of("PLAYER"), plan, "100"],
-            timeout=tracing.SECONDS,
+            [ways.files.player, plan, "100"],
+            timeout=ways.SECONDS,
             capture_output=True,
             check=False,
         )
@@ -190,7 +190,7 @@ class ToolTest(tracing.TracingTest):
         self.assertEqual(status, 0, errors)
         self.assertRegex(
             output,
-            r"\Acrowd: \d+ calls of static \(pid \d+\) in 5 threads: .*\n"
+            r"\Acrowd: \d+ calls of trace_static \(pid \d+\) in 5 threads: .*\n"
             r"live: .*\n"
             r" +seconds .*\n"
             r"memalloc( +[\d.]+){5}\n"
@@ -220,26 +220,26 @@ class ToolTest(tracing.TracingTest):
     def test_bench_takes_traces(self):
         self.record("static", "kinds")
         traced = traces.Traces(
-            tracing.path_of("PREPARE"), tracing.path_of("PLAYER")
+            ways.files.prepare, ways.files.player
         )
         traced.add(str(self.trace))
         (job,) = traced.jobs()
         self.assertEqual(job.name, "trace:trace")
         for allocator in (
             Allocator("libc"),
-            Allocator("memalloc", preload=tracing.path_of("LIBRARY")),
+            Allocator("memalloc", preload=ways.files.library),
         ):
-            run = traced.run(job, allocator, 1, tracing.SECONDS)
+            run = traced.run(job, allocator, 1, ways.SECONDS)
             self.assertEqual(run.failure, "")
             self.assertGreater(run.ops, 20)
             self.assertGreater(run.peak_rss_kib, 1024)
         # A preload that is none is seen.
         run = traced.run(
-            job, Allocator("none", preload="/none.so"), 1, tracing.SECONDS
+            job, Allocator("none", preload="/none.so"), 1, ways.SECONDS
         )
         self.assertNotEqual(run.failure, "")
 
 
 if __name__ == "__main__":
     interpreter.prefer_matplotlib()
-    unittest.main(verbosity=2)
+    tracing.main()

@@ -3,14 +3,11 @@ of their traces."""
 
 import collections
 import json
-import os
 import re
 import subprocess
-import tempfile
-import unittest
-from pathlib import Path
 
-SECONDS = 60
+from testing.programs import ways
+
 # See trace_program.cc.
 ODD_SIZE = 1237
 MARKER = 1236
@@ -22,12 +19,6 @@ _LINE = re.compile(
     r"(\d+) thread=(\d+) (\w+)(?: (0x\w+))?(?: size=(\d+))?"
     r"(?: alignment=(\d+))?(?: = (0x\w+)| (failed))?$"
 )
-WAYS = ("linked", "static", "plain")
-
-
-def path_of(name):
-    """A file that the test brings along."""
-    return os.path.abspath(os.environ[name])
 
 
 def parse(line):
@@ -40,52 +31,27 @@ def parse(line):
     )
 
 
-class TracingTest(unittest.TestCase):
+class TracingTest(ways.TestCase):
     """A folder for traces, and programs to make them."""
 
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = Path(folder.name)
-        self.trace = self.folder / "trace"
+    @property
+    def trace(self):
+        return self.folder / "trace"
 
-    def each_way(self):
-        for way in WAYS:
-            with self.subTest(way):
-                for path in self.folder.iterdir():
-                    path.unlink()
-                yield way
+    def start_traced(self, way, mode, trace=None):
+        return self.start(way, mode, TRACE=trace or self.trace)
 
-    def start(self, way, mode, trace=None, **variables):
-        """The program with a trace, as a process."""
-        environment = {"MEMALLOC_TRACE": str(trace or self.trace)}
-        if way == "plain":
-            environment["LD_PRELOAD"] = path_of("LIBRARY")
-        process = subprocess.Popen(
-            [path_of(way.upper()), mode],
-            env={**environment, **variables},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.addCleanup(process.stdout.close)
-        self.addCleanup(process.stderr.close)
-        self.addCleanup(process.kill)
-        return process
-
-    def record(self, way, mode, status=0, **arguments):
+    def record(self, way, mode, status=0, trace=None):
         """Runs the program to its end; its output and its errors."""
-        process = self.start(way, mode, **arguments)
-        output, errors = process.communicate(timeout=SECONDS)
-        self.assertEqual(process.returncode, status, errors)
-        return output, errors
+        process = self.start_traced(way, mode, trace)
+        return self.finish(process, status=status)
 
     def prepare(self, *arguments):
         return subprocess.run(
-            [path_of("PREPARE"), *map(str, arguments)],
+            [ways.files.prepare, *map(str, arguments)],
             capture_output=True,
             text=True,
-            timeout=SECONDS,
+            timeout=ways.SECONDS,
             check=False,
         )
 
@@ -130,3 +96,7 @@ class TracingTest(unittest.TestCase):
         finished = self.prepare(*flags, trace or self.trace, plan)
         self.assertEqual(finished.returncode, 0, finished.stderr)
         return plan, json.loads(finished.stdout)
+
+
+def main():
+    ways.main("player", "prepare")

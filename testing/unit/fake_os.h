@@ -141,6 +141,9 @@ size_t MappedBytes();
 // mappings.
 size_t UsableBytes();
 
+// How often the core asked which thread runs.
+size_t CountThreadIds();
+
 // ---- faults ----
 
 // Whether the core watches faults, and what it is shown if it does.
@@ -163,6 +166,8 @@ size_t OpenFiles();
 size_t Files();
 // Lets no file be opened to write to it.
 void RefuseFiles();
+// Runs before anything is written to a file.
+void BeforeEachWrite(std::function<void()> action);
 
 }  // namespace memalloc::fake_os
 

@@ -81,6 +81,7 @@ void Unlink(const char* path) {
 int WriteAll(int descriptor, const char* data, size_t bytes) {
   if (descriptor >= kFirstFakeDescriptor) {
     State& state = TheState();
+    if (state.before_each_write) state.before_each_write();
     const StateLock lock(state.mutex);
     const auto index = static_cast<size_t>(descriptor - kFirstFakeDescriptor);
     state.files[state.open_files.at(index)].append(data, bytes);

@@ -88,6 +88,8 @@ struct State {
   Actions before;
   Actions after;
 
+  size_t thread_ids = 0;
+
   void (*look_at_fault)(const os::Fault&) = nullptr;
 
   size_t advised_huge = 0;
@@ -100,6 +102,7 @@ struct State {
   // By descriptor; empty for those that are closed.
   std::vector<std::string> open_files;
   bool refuses_files = false;
+  std::function<void()> before_each_write;
 
   // The top of the room for the break.
   uintptr_t BreakCeiling() const;

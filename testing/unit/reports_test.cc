@@ -7,11 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <atomic>
 #include <string>
+#include <thread>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "memalloc/heap/allocator.h"
+#include "memalloc/heap/sampling.h"
 #include "memalloc/observe/report_writer.h"
 #include "memalloc/runtime/options.h"
 #include "memalloc/runtime/path_options.h"
@@ -19,10 +22,12 @@
 #include "testing/unit/fake_os.h"
 #include "testing/unit/fresh_process.h"
 #include "testing/unit/heap_testing.h"
+#include "testing/unit/worker.h"
 
 namespace memalloc {
 namespace {
 
+using testing::EndsWith;
 using testing::StartsWith;
 
 std::string Get(PathOption option) { return GetPath(option).text; }
@@ -165,6 +170,48 @@ CORE_TEST(Reports, GoWhereTheOptionsSay) {
   EXPECT_THAT(fake_os::Written("/stats"), StartsWith("memalloc: "));
 }
 
+// Whoever drains a pipe may allocate; a disk may be slow.
+CORE_TEST(Reports, AreWrittenWithNoLockHeld) {
+  EXPECT_EQ(SetOptionByName("sample_interval", "1"), 0);
+  for (size_t i = 0; i < 1000; ++i) Allocate(i);
+  size_t writes = 0;
+  fake_os::BeforeEachWrite([&writes] {
+    EXPECT_TRUE(MayLookAtHeap());
+    ++writes;
+  });
+  for (const char* kind :
+       {"stats", "stats_json", "stats_prometheus", "heap_map", "profile",
+        "profile_growth", "profile_peak", "profile_lifetimes"}) {
+    SCOPED_TRACE(kind);
+    writes = 0;
+    EXPECT_EQ(WriteReport(kind, "/report"), 0);
+    EXPECT_GT(writes, 0U);
+  }
+}
+
+CORE_TEST(Reports, FailWhereMemoryForThemIsShort) {
+  Allocate(1);
+  fake_os::Fail(fake_os::Call::kReserve, 1);
+  EXPECT_EQ(WriteReport("heap_map", "/map"), ENOMEM);
+  EXPECT_EQ(fake_os::Files(), 0U);
+}
+
+// Rather than lacking what came since their memory was made.
+CORE_TEST(Reports, HaveAllThoughTheHeapGrowsMeanwhile) {
+  Allocate(1);
+  fake_os::Before(fake_os::Call::kCommit, [] {
+    for (int i = 0; i < 1000; ++i) Allocate(size_t{70} << 10);
+  });
+  EXPECT_EQ(WriteReport("heap_map", "/map"), 0);
+  const std::string map = fake_os::Written("/map");
+  EXPECT_THAT(map, EndsWith("}\n"));
+  size_t blocks = 0;
+  for (size_t at = 0; (at = map.find("\"is\":\"large\"", at)) != map.npos;) {
+    ++blocks, ++at;
+  }
+  EXPECT_EQ(blocks, 1000U);
+}
+
 TEST(Reports, AFailureIsTold) {
   EXPECT_EQ(OutputUntilAbort([] {
               SetOptionByName("stats", "/stats");
@@ -176,7 +223,31 @@ TEST(Reports, AFailureIsTold) {
             "docs/errors.md#cannot-write\n");
 }
 
+// ---- at exit ----
+
+// A lock that nobody gives back: so it is when a handler that interrupted
+// pthread_mutex_lock calls exit.
+CORE_TEST(ReportsAtExit, DoNotWaitForever) {
+  Allocate(1);
+  EXPECT_TRUE(MayLookAtHeap());
+  Worker worker;
+  worker.Do([] { g_sampling_lock.Acquire(); });
+  std::atomic<bool> ends{false};
+  std::thread clock([&ends] {
+    while (!ends) fake_os::PassTime(10);
+  });
+  EXPECT_FALSE(MayLookAtHeap());
+  ends = true;
+  clock.join();
+  worker.Do([] { g_sampling_lock.Release(); });
+  EXPECT_TRUE(MayLookAtHeap());
+  const LockHolder holder(g_sampling_lock);
+  EXPECT_FALSE(MayLookAtHeap()) << "at once";
+}
+
 // ---- the signal ----
+
+void IgnoreSignal(int) {}
 
 CORE_TEST(ReportSignal, IsHandledWhileTheOptionIsSet) {
   EXPECT_EQ(SetOptionByName("report_signal", "12"), 0);
@@ -191,7 +262,11 @@ CORE_TEST(ReportSignal, IsHandledWhileTheOptionIsSet) {
   raise(SIGUSR1);
   EXPECT_TRUE(TakeReportRequest());
   EXPECT_EQ(SetOptionByName("report_signal", "0"), 0);
-  EXPECT_EQ(signal(SIGUSR1, SIG_DFL), SIG_DFL);
+  EXPECT_EQ(signal(SIGUSR1, &IgnoreSignal), SIG_DFL);
+  EXPECT_EQ(SetOptionByName("report_signal", "10"), 0);
+  EXPECT_EQ(SetOptionByName("report_signal", "10"), 0);
+  EXPECT_EQ(SetOptionByName("report_signal", "0"), 0);
+  EXPECT_EQ(signal(SIGUSR1, SIG_DFL), &IgnoreSignal) << "as it was";
   EXPECT_EQ(SetOptionByName("report_signal", "9"), EINVAL) << "SIGKILL";
 }
 

@@ -120,7 +120,7 @@ def parse(argv: List[str]) -> argparse.Namespace:
         "--publish",
         action="store_true",
         help="measure everything, also curves and events, and put the figures"
-        " into docs/benchmarks.md and both README.md",
+        " into docs/benchmarks.md and README.md",
     )
     parser.add_argument(
         "--from",

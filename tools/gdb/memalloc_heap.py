@@ -406,10 +406,9 @@ class Heap:
         """In the hardened build, of a live cell; None of a freed one."""
         end = cell + block.cell_size - 8
         secret, factor = self.layout.secret
-        canary = ((cell ^ secret) * factor) & (1 << 64) - 1 | 1
-        word = self.word(end) ^ canary
-        slack = word >> 48
-        if word & (1 << 48) - 1 or slack > block.cell_size - 8:
+        canary = ((cell ^ secret) * factor) & (1 << 64) - 1
+        slack = self.word(end) ^ canary
+        if slack > block.cell_size - 8:
             return None
         return block.cell_size - 8 - slack
 

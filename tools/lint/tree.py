@@ -31,6 +31,10 @@ LAYERS = (
 PUBLIC_HEADER = "memalloc/memalloc.h"
 PUBLIC_LAYER = "observe"
 
+# Calls of other allocators: what they need of memalloc is public, and their
+# headers are for programs, which may use all of C++.
+COMPAT = "compat"
+
 # The C++ headers that allocate nothing and need no .cc of the library. C and
 # Linux headers (with .h) are allowed as well; anything else is a third party.
 CPP_HEADERS = frozenset(
@@ -126,6 +130,16 @@ def layer(name):
     return parts[1] if len(parts) > 2 else None
 
 
+def check_compat(root, path):
+    """It includes the public header, its own files, and what is a system's."""
+    return [
+        f"{path}:{number}: {quoted} is not public"
+        for number, _, quoted in includes(root, path)
+        if quoted not in (None, PUBLIC_HEADER)
+        and not quoted.startswith(f"memalloc/{COMPAT}/")
+    ]
+
+
 def check_layers(root):
     """memalloc/ includes its own layer and lower ones, and no third party."""
     complaints = []
@@ -134,6 +148,9 @@ def check_layers(root):
             continue
         # Files that stand in memalloc/ itself are the public interface.
         own = layer(path) or LAYERS[-1]
+        if own == COMPAT:
+            complaints += check_compat(root, path)
+            continue
         if own not in LAYERS:
             complaints.append(f"{path}: '{own}' is not one of {LAYERS}")
             continue

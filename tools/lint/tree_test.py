@@ -78,6 +78,11 @@ class TreeTest(unittest.TestCase):
             "memalloc/api/a.cc",
             '#include "memalloc/memalloc.h"\n#include "memalloc/os/b.h"\n',
         )
+        self.write(
+            "memalloc/compat/a.h",
+            '#include <string>\n#include "memalloc/memalloc.h"\n'
+            '#include "memalloc/compat/b.h"\n',
+        )
         self.write("testing/a.cc", "#include <vector>\n")
         self.assertEqual(tree.check_layers(self.root), [])
 
@@ -88,10 +93,12 @@ class TreeTest(unittest.TestCase):
             '  # include "memalloc/heap/a.h"\n#include "absl/x.h"\n'
             '#include "memalloc/memalloc.h"\n',
         )
+        self.write("memalloc/compat/a.cc", '#include "memalloc/os/b.h"\n')
         self.write("memalloc/extras/a.h", "")
         self.assertEqual(
             tree.check_layers(self.root),
             [
+                "memalloc/compat/a.cc:1: memalloc/os/b.h is not public",
                 f"memalloc/extras/a.h: 'extras' is not one of {tree.LAYERS}",
                 "memalloc/os/a.cc:1: <vector> is not allowed here",
                 "memalloc/os/a.cc:2: <absl/base/optimization.h> is not allowed"

@@ -1,9 +1,9 @@
 """Puts a measurement into the workspace's documents.
 
-docs/benchmarks.md is written whole, its pictures stand in docs/images, and in
-each README.md the text between two comments, `<!-- NAME -->` and
-`<!-- /NAME -->`, is replaced. All texts are made before the first is written:
-either everything is published or nothing.
+In README.md and in docs/benchmarks.md the text between two comments,
+`<!-- NAME -->` and `<!-- /NAME -->`, is replaced; pictures go to docs/images.
+All texts are made before the first is written: either everything is published
+or nothing.
 """
 
 import os
@@ -19,11 +19,10 @@ from tools.bench.report.report import Report
 COMMAND = "tools/bazel run //tools/bench -- --publish"
 PAGE = "docs/benchmarks.md"
 README = "README.md"
-DESIGN = "memalloc/README.md"
 
 _IMAGES = "docs/images"
 _PICTURES = ("overview", "details", "curves")
-_BLOCKS = {README: "figures", DESIGN: "measured"}
+_BLOCKS = {README: "figures", PAGE: "measured"}
 
 
 class CannotPublish(Exception):
@@ -135,33 +134,16 @@ def _readme(report: Report) -> str:
     return "\n".join(parts)
 
 
-def _design(report: Report) -> str:
-    page = "../" + PAGE
-    parts = [
-        _paragraph(_about_means(report)),
-        _means(report),
-        "Where the best of the others is ahead in time:\n",
-        sections.losses(report.comparisons[0]),
-        _paragraph(
-            "All rows, growth curves and counts of what threads share are in"
-            " [%s](%s), written with this by `%s`." % (PAGE, page, COMMAND)
-        ),
-        _paragraph(_measured_on(report)),
-    ]
-    return "\n".join(parts)
-
-
 def _page(report: Report) -> str:
     titles = ("time and memory against others", "every ratio", "growth curves")
     pictures = [
         _image(name, title, "images") for name, title in zip(_PICTURES, titles)
     ]
     parts = [
-        "# Benchmarks\n",
         "Written by `%s`; not to be edited.\n" % COMMAND,
         _paragraph(sections.convention(report)),
         *pictures,
-        sections.write(sections.everything(report), 2),
+        sections.write(sections.everything(report), 3),
     ]
     return "\n".join(parts)
 
@@ -170,10 +152,11 @@ def publish(root: str, folder: str, report: Report) -> List[str]:
     """Writes the documents below `root`, with the pictures that are drawn in
     `folder`; the paths of what was written."""
     _check(folder, report)
-    texts = {PAGE: _page(report)}
-    blocks = {README: _readme(report), DESIGN: _design(report)}
-    for path, block in blocks.items():
-        texts[path] = _replace(path, _read(root, path), block)
+    blocks = {README: _readme(report), PAGE: _page(report)}
+    texts = {
+        path: _replace(path, _read(root, path), block)
+        for path, block in blocks.items()
+    }
     images = os.path.join(root, _IMAGES)
     os.makedirs(images, exist_ok=True)
     written = []

@@ -41,13 +41,14 @@ class PublishTest(unittest.TestCase):
         self.addCleanup(scratch.cleanup)
         self.root = scratch.name
         self.folder = os.path.join(self.root, "out")
-        for folder in ("out", "docs", "memalloc"):
+        for folder in ("out", "docs"):
             os.mkdir(os.path.join(self.root, folder))
         self.write(
             "README.md", "# a\n<!-- figures -->\nbefore\n<!-- /figures -->\nz\n"
         )
         self.write(
-            "memalloc/README.md", "<!-- measured -->\n<!-- /measured -->\n"
+            "docs/benchmarks.md",
+            "# b\n<!-- measured -->\nstale\n<!-- /measured -->\n## c\n",
         )
 
     def write(self, path, text):
@@ -69,11 +70,11 @@ class PublishTest(unittest.TestCase):
         return publish.publish(self.root, self.folder, report)
 
     def refused(self, what, measured=None):
-        before = self.read("README.md")
+        pages = (publish.README, publish.PAGE)
+        before = [self.read(page) for page in pages]
         with self.assertRaisesRegex(publish.CannotPublish, what):
             self.publish(measured)
-        self.assertEqual(self.read("README.md"), before)
-        self.assertFalse(os.path.exists(os.path.join(self.root, publish.PAGE)))
+        self.assertEqual([self.read(page) for page in pages], before)
 
     def test_documents(self):
         self.draw()
@@ -84,11 +85,12 @@ class PublishTest(unittest.TestCase):
         self.assertNotIn("before", readme)
         self.assertIn("| peer | 1.00 |", readme)
         self.assertIn("2001-02-03; quick", readme)
-        design = self.read("memalloc/README.md")
-        self.assertIn("| lost | 100 % | peer |", design)
-        self.assertIn("(../docs/benchmarks.md)", design)
         page = self.read("docs/benchmarks.md")
+        self.assertTrue(page.startswith("# b\n<!-- measured -->\n"), page)
+        self.assertTrue(page.endswith("\n<!-- /measured -->\n## c\n"), page)
+        self.assertNotIn("stale", page)
         for text in (
+            "| lost | 100 % | peer |",
             "| peer | 2.5 |",
             "| memalloc | abc1 |",
             "**2.00 ±0%**",
