@@ -17,8 +17,8 @@ namespace memalloc {
 int WriteReport(const char* kind, const char* path);
 
 // Whether the running thread can look at the heap: not if a signal handler that
-// interrupted the allocator, or libc's mutex within, ends the process. Waits two
-// seconds at most for threads that work on the heap.
+// interrupted the allocator, or libc's mutex within, ends the process. Waits
+// two seconds at most for threads that work on the heap.
 bool MayLookAtHeap();
 
 }  // namespace memalloc

@@ -30,6 +30,12 @@ ACCESSES = {
         "0 bytes into",
         FREED,
     ),
+    "read_after_free_by_both": (
+        "read",
+        "use after free",
+        "4 bytes into",
+        FREED,
+    ),
     "read_on_alternate_stack": (
         "read",
         "use after free",
@@ -160,7 +166,7 @@ class GuardingTest(ways.TestCase):
                 found = self.check_report(way, errors, *report)
                 self.assertEqual(
                     len({thread for _, thread, _ in found}),
-                    2 if case == "read_after_free_by_other" else 1,
+                    2 if case.startswith("read_after_free_by_") else 1,
                 )
 
     @ways.each_way

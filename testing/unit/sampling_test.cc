@@ -22,6 +22,7 @@
 #include "testing/unit/fake_os.h"
 #include "testing/unit/fresh_process.h"
 #include "testing/unit/heap_testing.h"
+#include "testing/unit/worker.h"
 
 namespace memalloc {
 namespace {
@@ -304,6 +305,21 @@ CORE_TEST(Sample, TakesABlockOfItsOwnAndGivesItBack) {
   CheckHeap();
 }
 
+// With a delay of 0 the pages go before the block does.
+CORE_TEST(Sample, IsNotLookedIntoOnceItsPagesMayGo) {
+  StartSampling(1);
+  SetOption(Option::kPurgeDelay, 0);
+  void* sample = AllocateSample(5000);
+  Worker worker;
+  bool checked = false;
+  fake_os::After(fake_os::Call::kPurge, [&] {
+    worker.Do([] { g_central_heap.Check(t_heap); });
+    checked = true;
+  });
+  Free(sample);
+  EXPECT_TRUE(checked);
+}
+
 CORE_TEST(Sample, KeepsErrno) {
   StartSampling(1);
   errno = EDOM;
@@ -326,6 +342,20 @@ CORE_TEST(Sample, IsNotTakenWithinAHook) {
   Allocate(100000);
   EXPECT_EQ(g_taken, 2U);
   CheckHeap();
+}
+
+// Whatever comes first, a constructor or malloc, by which options are read.
+CORE_TEST(Sampling, IsPreparedAtTheFirstUse) {
+  static int prepared = 0;
+  static constexpr SampleHooks kCounts = {[] { ++prepared; }, &NoteTaken,
+                                          &NoteFreed, &NoteRenamed};
+  g_live = new std::map<uintptr_t, size_t>;
+  g_sample_hooks.store(&kCounts);
+  fake_os::SetEnvironment("MEMALLOC_SAMPLE_INTERVAL", "1M");
+  PrepareToSample();
+  EXPECT_EQ(prepared, 0) << "nothing is known yet";
+  Free(Allocate(1));
+  EXPECT_GE(prepared, 1);
 }
 
 CORE_TEST(Sample, IsServedAsAnyOtherWhenMemoryIsShort) {
