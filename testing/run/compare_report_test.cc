@@ -71,8 +71,9 @@ TEST(CompareReportTest, MedianSpreadRatioAndBar) {
             "####################");
   EXPECT_THAT(report, HasSubstr("all runs exited with status 0\n"
                                 "all wrote the same to stdout\n"
-                                "memalloc takes 0.50 of libc's time and 1.00 "
-                                "of its memory.\n"));
+                                "memalloc takes 0.50 of libc's wall time, 0.50 "
+                                "of its CPU time,\nand 1.00 of its peak "
+                                "memory.\n"));
   for (const std::string& line : Lines(report, "")) EXPECT_LE(line.size(), 80U);
 }
 

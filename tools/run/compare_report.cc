@@ -14,7 +14,6 @@
 #include <sys/wait.h>
 
 #include <algorithm>
-#include <functional>
 #include <set>
 
 #include "absl/strings/str_cat.h"
@@ -185,19 +184,21 @@ std::string Verdict(const std::vector<Compared>& compared) {
       !HasFigures(*memalloc)) {
     return "";
   }
+  const auto ratio = [&](const Measure& measure) {
+    return Ratio(FiguresOf(*memalloc, measure).median,
+                 FiguresOf(libc, measure).median);
+  };
+  std::string text = absl::StrCat("memalloc takes ", ratio(kWallTime),
+                                  " of libc's wall time, ", ratio(kCpuTime),
+                                  " of its CPU time,\nand ", ratio(kPeakRss),
+                                  " of its peak memory.\n");
   const Figures before = FiguresOf(libc, kWallTime);
   const Figures after = FiguresOf(*memalloc, kWallTime);
-  std::string text =
-      absl::StrCat("memalloc takes ", Ratio(after.median, before.median),
-                   " of libc's time and ",
-                   Ratio(FiguresOf(*memalloc, kPeakRss).median,
-                         FiguresOf(libc, kPeakRss).median),
-                   " of its memory.\n");
   if (libc.runs.size() > 1 && after.least <= before.most &&
       before.least <= after.most) {
     absl::StrAppend(&text,
-                    "Their times overlap: the difference may be chance, more "
-                    "--rounds would tell.\n");
+                    "The wall times overlap: the difference may be chance; try "
+                    "more --rounds.\n");
   }
   return text;
 }
