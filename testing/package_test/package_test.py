@@ -18,15 +18,25 @@ CONSUMER = ROOT / "testing" / "consumer"
 PROJECT = ROOT / "testing" / "package_test" / "cmake_project"
 TAR = DEB = VERSION = None
 
+COMPAT_PROGRAM = ROOT / "testing" / "compat" / "redis_calls.c"
+
 PLACES = {
     "bin/memalloc-run",
+    "include/memalloc/compat/gperftools/malloc_extension.h",
+    "include/memalloc/compat/gperftools/malloc_extension_c.h",
+    "include/memalloc/compat/jemalloc/jemalloc.h",
+    "include/memalloc/compat/malloc/malloc.h",
+    "include/memalloc/compat/report.h",
     "include/memalloc/memalloc.h",
     "lib/libmemalloc.a",
+    "lib/libmemalloc_compat.a",
     "lib/memalloc.so",
+    "lib/memalloc_compat.so",
     "lib/memalloc_hardened.so",
     "lib/cmake/memalloc/memallocConfig.cmake",
     "lib/cmake/memalloc/memallocConfigVersion.cmake",
     "lib/pkgconfig/memalloc.pc",
+    "lib/pkgconfig/memalloc_compat.pc",
     "share/doc/memalloc/LICENSE",
     "share/memalloc/gdb/memalloc_check.py",
     "share/memalloc/gdb/memalloc_gdb.py",
@@ -89,10 +99,10 @@ class TarTest(PackageTest):
         words = run(program, **variables).split()
         self.assertEqual(set(words), {expected})
 
-    def pkg_config(self, *arguments):
+    def pkg_config(self, *arguments, packages=("memalloc",)):
         path = str(self.prefix / "lib" / "pkgconfig")
         output = run(
-            "pkg-config", *arguments, "memalloc", PKG_CONFIG_PATH=path
+            "pkg-config", *arguments, *packages, PKG_CONFIG_PATH=path
         )
         return output.split()
 
@@ -135,6 +145,22 @@ class TarTest(PackageTest):
             preload = str(self.prefix / "lib" / library)
             self.check(program, "memalloc", LD_PRELOAD=preload)
 
+    def test_calls_of_other_allocators(self):
+        """The program fails unless they are memalloc's."""
+        shutil.copy(COMPAT_PROGRAM, self.sources)
+        flags = self.pkg_config(
+            "--cflags", "--libs", packages=("memalloc_compat", "memalloc")
+        )
+        for ways in ([], ["-static"]):
+            run(self.compile("gcc", COMPAT_PROGRAM.name, *ways, *flags))
+        headers = [flag for flag in flags if flag.startswith("-I")]
+        library = str(self.prefix / "lib" / "memalloc_compat.so")
+        program = self.compile("gcc", COMPAT_PROGRAM.name, *headers, library)
+        preload = str(self.prefix / "lib" / "memalloc.so")
+        run(program, LD_PRELOAD=f"{preload} {library}")
+        with self.assertRaisesRegex(AssertionError, "redis_calls.c"):
+            run(program)
+
     def test_memalloc_run(self):
         flags = self.pkg_config("--cflags")
         program = self.compile("gcc", "program.c", *flags)
@@ -145,6 +171,7 @@ class TarTest(PackageTest):
     def test_cmake(self):
         build = self.folder / "build"
         shutil.copy(PROJECT / "CMakeLists.txt", self.sources)
+        shutil.copy(COMPAT_PROGRAM, self.sources)
 
         def configure(wanted):
             return run(
@@ -161,6 +188,7 @@ class TarTest(PackageTest):
         self.check(str(build / "in_c"), "memalloc")
         self.check(str(build / "in_cxx"), "memalloc")
         self.check(str(build / "plain"), "libc")
+        run(str(build / "compat"))
         with self.assertRaisesRegex(AssertionError, "memalloc"):
             configure("99.0")
 
