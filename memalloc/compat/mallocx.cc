@@ -28,8 +28,8 @@ bool IsZeroed(int flags) { return (flags & MALLOCX_ZERO) != 0; }
 // What is usable is used: programs may.
 void ClearFrom(void* pointer, size_t first) {
   const size_t size = malloc_usable_size(pointer);
-  if (size > first)
-    memset(static_cast<char*>(pointer) + first, 0, size - first);
+  if (size <= first) return;
+  memset(static_cast<char*>(pointer) + first, 0, size - first);
 }
 
 }  // namespace

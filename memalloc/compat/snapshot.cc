@@ -3,6 +3,7 @@
 #include "memalloc/compat/snapshot.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 #include <time.h>
 
 namespace memalloc_compat {
@@ -21,8 +22,13 @@ constexpr uint64_t kSmallHeap = 64 * kMiB;
 void Acquire() { pthread_mutex_lock(&g_lock); }
 void Release() { pthread_mutex_unlock(&g_lock); }
 
-// A child must not find the lock held by a thread that it has not.
+// A child must not find the lock held by a thread that it has not. Who has it
+// may wait for the heap's locks, so these are to be taken later before a fork:
+// memalloc's handlers, which come with its first allocation, have to be there
+// already.
 __attribute__((constructor)) void HandleForks() {
+  void* volatile first = malloc(1);
+  free(first);
   pthread_atfork(&Acquire, &Release, &Release);
 }
 

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <string>
 #include <thread>
 #include <vector>
@@ -305,6 +306,33 @@ TEST(Stats, FollowTheProgramFromEpochToEpoch) {
   free(large);
   NewEpoch();
   EXPECT_LE(Read<size_t>("stats.allocated"), after - kBlocks * kSize);
+}
+
+// So that a program may ask often.
+TEST(Stats, OfALargeHeapServeForAWhile) {
+  constexpr size_t kGiB = size_t{1} << 30;
+  constexpr auto kWhile = std::chrono::seconds(2);
+  void* large = Malloc(4 * kGiB);
+  if (large == nullptr) GTEST_SKIP() << "no 4 GiB of address space";
+  // Also what the hardened build holds back, which counts as allocated.
+  EXPECT_EQ(mallctl("arena.0.purge", nullptr, nullptr, nullptr, 0), 0);
+  NewEpoch();
+  const auto start = std::chrono::steady_clock::now();
+  void* more = Malloc(1 << 20);
+  const auto before = Read<size_t>("stats.allocated");
+  EXPECT_GE(before, 4 * kGiB);
+  NewEpoch();
+  const auto soon = Read<size_t>("stats.allocated");
+  if (std::chrono::steady_clock::now() - start < kWhile) {
+    EXPECT_EQ(soon, before);
+  }
+  EXPECT_EQ(mallctl("arena.0.purge", nullptr, nullptr, nullptr, 0), 0);
+  NewEpoch();
+  EXPECT_GE(Read<size_t>("stats.allocated"), before + (1 << 20));
+  free(more);
+  free(large);
+  EXPECT_EQ(mallctl("arena.0.purge", nullptr, nullptr, nullptr, 0), 0);
+  NewEpoch();
 }
 
 TEST(Stats, BinsCountLiveCells) {

@@ -10,6 +10,7 @@
 
 #include "gtest/gtest.h"
 #include "memalloc/base/math.h"
+#include "memalloc/base/options.h"
 #include "memalloc/heap/allocator.h"
 #include "memalloc/heap/central_heap.h"
 #include "testing/unit/fake_os.h"
@@ -288,6 +289,25 @@ CORE_TEST(LargeZeroed, SmallCellsAreClearedToo) {
       Free(cell);
     }
   }
+}
+
+CORE_TEST(GoodSize, IsWhatANewAllocationHas) {
+  for (const size_t threshold : {kMaxLargeSize + 1, kMiB}) {
+    SetOption(Option::kHugeThreshold, threshold);
+    for (size_t alignment = 1; alignment <= 2 * kArenaSize; alignment *= 2) {
+      for (size_t size : {size_t{0}, size_t{1}, size_t{100}, size_t{5000},
+                          kMaxSmallSize, kMaxSmallSize + 1, kMiB - 1, kMiB,
+                          kMaxLargeSize, kMaxLargeSize + 1}) {
+        void* block = AllocateAligned(size, alignment);
+        ASSERT_NE(block, nullptr);
+        EXPECT_EQ(GoodSize(size, alignment), UsableSize(block))
+            << size << " at " << alignment;
+        Free(block);
+      }
+    }
+  }
+  EXPECT_EQ(GoodSize(kMaxRequest, 1), 0U);
+  EXPECT_EQ(GoodSize(1, size_t{1} << 63), 0U);
 }
 
 }  // namespace
