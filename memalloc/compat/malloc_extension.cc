@@ -61,6 +61,8 @@ struct OptionProperty {
 };
 
 constexpr OptionProperty kOptionProperties[] = {
+    {"memalloc.hard_limit", "hard_limit", 0},
+    {"memalloc.soft_limit", "soft_limit", 0},
     {"tcmalloc.heap_limit_mb", "hard_limit", 20},
     {"tcmalloc.sample_parameter", "sample_interval", 0},
 };

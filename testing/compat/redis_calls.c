@@ -12,17 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
+
 #if JEMALLOC_VERSION_MAJOR < 3
 #error "redis takes no older ones"
 #endif
-
-#define CHECK(condition)                                              \
-  do {                                                                \
-    if (!(condition)) {                                               \
-      fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-      exit(1);                                                        \
-    }                                                                 \
-  } while (0)
 
 struct allocator_info {
   size_t allocated;

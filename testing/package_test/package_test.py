@@ -18,7 +18,7 @@ CONSUMER = ROOT / "testing" / "consumer"
 PROJECT = ROOT / "testing" / "package_test" / "cmake_project"
 TAR = DEB = VERSION = None
 
-COMPAT_PROGRAM = ROOT / "testing" / "compat" / "redis_calls.c"
+COMPAT_PROGRAM = "redis_calls.c"
 
 PLACES = {
     "bin/memalloc-run",
@@ -26,7 +26,9 @@ PLACES = {
     "include/memalloc/compat/gperftools/malloc_extension_c.h",
     "include/memalloc/compat/jemalloc/jemalloc.h",
     "include/memalloc/compat/malloc/malloc.h",
+    "include/memalloc/compat/mimalloc.h",
     "include/memalloc/compat/report.h",
+    "include/memalloc/compat/tcmalloc/malloc_extension.h",
     "include/memalloc/memalloc.h",
     "lib/libmemalloc.a",
     "lib/libmemalloc_compat.a",
@@ -82,6 +84,8 @@ class TarTest(PackageTest):
         self.prefix = self.folder / f"memalloc-{VERSION}"
         self.sources = self.folder / "sources"
         shutil.copytree(CONSUMER, self.sources)
+        for name in (COMPAT_PROGRAM, "check.h"):
+            shutil.copy(ROOT / "testing" / "compat" / name, self.sources)
 
     def compile(self, compiler, source, *arguments):
         program = self.folder / "program"
@@ -147,15 +151,14 @@ class TarTest(PackageTest):
 
     def test_calls_of_other_allocators(self):
         """The program fails unless they are memalloc's."""
-        shutil.copy(COMPAT_PROGRAM, self.sources)
         flags = self.pkg_config(
             "--cflags", "--libs", packages=("memalloc_compat", "memalloc")
         )
         for ways in ([], ["-static"]):
-            run(self.compile("gcc", COMPAT_PROGRAM.name, *ways, *flags))
+            run(self.compile("gcc", COMPAT_PROGRAM, *ways, *flags))
         headers = [flag for flag in flags if flag.startswith("-I")]
         library = str(self.prefix / "lib" / "memalloc_compat.so")
-        program = self.compile("gcc", COMPAT_PROGRAM.name, *headers, library)
+        program = self.compile("gcc", COMPAT_PROGRAM, *headers, library)
         preload = str(self.prefix / "lib" / "memalloc.so")
         run(program, LD_PRELOAD=f"{preload} {library}")
         with self.assertRaisesRegex(AssertionError, "redis_calls.c"):
@@ -171,7 +174,6 @@ class TarTest(PackageTest):
     def test_cmake(self):
         build = self.folder / "build"
         shutil.copy(PROJECT / "CMakeLists.txt", self.sources)
-        shutil.copy(COMPAT_PROGRAM, self.sources)
 
         def configure(wanted):
             return run(
