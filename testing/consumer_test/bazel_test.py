@@ -57,7 +57,8 @@ class BazelConsumerTest(unittest.TestCase):
         for target in ("by_malloc", "by_deps", "fully_static"):
             with self.subTest(target):
                 self.assertEqual(self.run_target(target), ["memalloc"] * 3)
-        self.assertEqual(self.run_target("c_program"), ["memalloc"])
+        for target in ("c_program", "other_calls"):
+            self.assertEqual(self.run_target(target), ["memalloc"])
 
     def test_control(self):
         self.assertEqual(self.run_target("plain"), ["libc"] * 3)
