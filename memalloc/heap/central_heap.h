@@ -379,7 +379,7 @@ class CentralHeap {
   bool any_refused_ MEMALLOC_GUARDED_BY(lock_) = false;
   uint32_t ticks_to_wait_ MEMALLOC_GUARDED_BY(lock_) = 0;
   uint32_t patience_ MEMALLOC_GUARDED_BY(lock_) = 0;
-  bool has_grown_ MEMALLOC_GUARDED_BY(lock_) = false;  // since the last tick
+  std::atomic<bool> has_grown_{false};  // since the last tick
   uint64_t purge_calls_ MEMALLOC_GUARDED_BY(lock_) = 0;
   uint64_t purged_bytes_ MEMALLOC_GUARDED_BY(lock_) = 0;
 

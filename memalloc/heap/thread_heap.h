@@ -57,7 +57,7 @@ inline constexpr uintptr_t kInboxDropped = 2;  // its thread is not in this
 // to different threads.
 class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
  public:
-  constexpr explicit ThreadHeap(uintptr_t inbox);
+  MEMALLOC_USUAL constexpr explicit ThreadHeap(uintptr_t inbox);
   ThreadHeap(const ThreadHeap&) = delete;
   ThreadHeap& operator=(const ThreadHeap&) = delete;
 
@@ -232,8 +232,9 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   }
   MEMALLOC_SLOW void* AllocateDue(SizeClass size_class, size_t size);
 
-  // The clock is looked at whenever a bin gets another block, and at each of
-  // so many other refills.
+  // The clock is looked at whenever a bin gets another block than it had, and
+  // at each of so many other refills: not for the first blocks of a program,
+  // which has nothing to give back.
   static constexpr uint32_t kRefillsToLook = 64;
   static constexpr size_t kLargeFreesToLook = 64;  // granules
   static constexpr uint32_t kKeptFreesToLook = 64;
