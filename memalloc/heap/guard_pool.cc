@@ -78,6 +78,7 @@ bool GuardPool::MakeOnce() {
     ReturnAfterFailure(start_, bytes, start_ + pages, records);
     return false;
   }
+  bytes_ = bytes;
   slots_ = reinterpret_cast<GuardSlot*>(start_ + pages);
   random_ = os::RandomWord();
   g_address_map.Set(start_, bytes / kArenaSize, SlotKind::kGuardPool);
@@ -313,13 +314,12 @@ void GuardPool::Check() {
 }
 
 GuardCounts GuardPool::Counts() {
-  const LockHolder holder(lock_);
   GuardCounts counts = {};
-  for (uint32_t i = 0; i < used_; ++i) {
-    if (slots_[i].state != GuardState::kLive) continue;
+  ForLive([&counts](const GuardSlot& slot) {
     ++counts.live;
-    counts.live_bytes += slots_[i].size;
-  }
+    counts.live_bytes += slot.size;
+  });
+  const LockHolder holder(lock_);
   counts.resident_bytes =
       counts.live * page_size_ + RoundUp(used_ * sizeof(GuardSlot), page_size_);
   return counts;

@@ -386,6 +386,9 @@ void Close(int descriptor) {
   close(descriptor);
 }
 
+// glibc goes on where exit was.
+void ExitOtherwise(int status) { exit(status); }
+
 bool HandleSignal(int signal, void (*handler)(int)) {
   static_assert(kStderrDescriptor == STDERR_FILENO);
   const ErrnoGuard guard;

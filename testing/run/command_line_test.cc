@@ -170,6 +170,9 @@ TEST_F(CommandLineTest, BadValue) {
             "bad value in --stats=maybe; write --stats, "
             "--stats=FORMAT[:FILE], FORMAT being text, json or prometheus, or "
             "--nostats");
+  EXPECT_EQ(Error({"run", "--leaks=exact:", "ls"}),
+            "bad value in --leaks=exact:; write --leaks, --leaks=FILE, "
+            "--leaks=exact[:FILE], or --noleaks");
   EXPECT_EQ(Error({"run", "--hardened=x", "ls"}),
             "bad value in --hardened=x; write --hardened, or --nohardened");
   for (const std::string flag : {"--guard", "--guard=", "--guard=-1"}) {
@@ -181,6 +184,24 @@ TEST_F(CommandLineTest, BadValue) {
 TEST_F(CommandLineTest, FilesFollowTheEqualsSign) {
   EXPECT_THAT(Program({"run", "--trace=/a b", "ls"}), ElementsAre("ls"));
   EXPECT_EQ(absl::GetFlag(FLAGS_trace), "/a b");
+}
+
+TEST_F(CommandLineTest, LeaksOfSamplesOrOfAll) {
+  const struct {
+    const char* argument;
+    const char* file;
+    bool is_exact;
+  } cases[] = {{"--leaks", "memalloc-leaks.%p.txt", false},
+               {"--noleaks", "", false},
+               {"--leaks=/a", "/a", false},
+               {"--leaks=exact", "memalloc-leaks.%p.txt", true},
+               {"--leaks=exact:b", "b", true},
+               {"--leaks=./exact", "./exact", false}};
+  for (const auto& one : cases) {
+    EXPECT_THAT(Program({"run", one.argument, "ls"}), ElementsAre("ls"));
+    EXPECT_EQ(absl::GetFlag(FLAGS_leaks).file, one.file) << one.argument;
+    EXPECT_EQ(absl::GetFlag(FLAGS_leaks).is_exact, one.is_exact);
+  }
 }
 
 TEST_F(CommandLineTest, HelpNeedsNoProgram) {
@@ -195,7 +216,8 @@ TEST_F(CommandLineTest, HelpNamesEveryFlagAndStatus) {
   const std::string help = HelpText();
   for (const char* part :
        {"usage: memalloc_run [FLAGS] [--] PROGRAM", "--hardened", "--stats",
-        "--guard=N ", "--heap-map=FILE\n", "--profile=FILE\n", "--trace=FILE\n",
+        "--guard=N ", "--heap-map=FILE\n", "--profile=FILE\n",
+        "--leaks[=FILE]\n", "--leaks=exact[:FILE]\n", "--trace=FILE\n",
         "--help", "125", "126", "127", "LD_PRELOAD"}) {
     EXPECT_THAT(help, HasSubstr(part));
   }

@@ -400,6 +400,8 @@ bool WatchFaults(void (*look)(const Fault&)) {
 
 const char* ProgramName() { return "unit test"; }
 
+void ExitOtherwise(int status) { exit(status); }
+
 bool HandleSignal(int signal, void (*handler)(int)) {
   return ::signal(signal, handler == nullptr ? SIG_DFL : handler) != SIG_ERR;
 }

@@ -28,6 +28,8 @@ ABSL_FLAG(std::string, heap_map, "",
           "leave a heap map at exit, for //tools:heap_map");
 ABSL_FLAG(std::string, profile, "",
           "leave a heap profile at exit, for go tool pprof");
+ABSL_FLAG(memalloc::run::LeaksFlag, leaks, memalloc::run::LeaksFlag(),
+          "leave a leak report at exit; with =exact, of every allocation");
 ABSL_FLAG(std::string, trace, "",
           "record every call of the allocator, for //tools:replay");
 
@@ -38,6 +40,14 @@ constexpr char kUsage[] = "usage: memalloc_run [FLAGS] [--] PROGRAM [ARGS...]";
 
 constexpr char kStatsValues[] =
     "--stats=FORMAT[:FILE], FORMAT being text, json or prometheus";
+
+constexpr char kLeaksValues[] = "--leaks=FILE, --leaks=exact[:FILE]";
+
+// Whether --noNAME says that it is not wanted.
+bool HasNo(const absl::CommandLineFlag& flag) {
+  return flag.IsOfType<bool>() || flag.IsOfType<StatsFlag>() ||
+         flag.IsOfType<LeaksFlag>();
+}
 
 absl::CommandLineFlag* FindFlag(absl::string_view name) {
   return absl::FindCommandLineFlag(absl::StrReplaceAll(name, {{"-", "_"}}));
@@ -64,10 +74,7 @@ absl::Status SetFlag(absl::string_view argument) {
       absl::ConsumePrefix(&name, "no")) {
     flag = FindFlag(name);
     value = "false";
-    if (flag != nullptr && !flag->IsOfType<bool>() &&
-        !flag->IsOfType<StatsFlag>()) {
-      flag = nullptr;
-    }
+    if (flag != nullptr && !HasNo(*flag)) flag = nullptr;
   }
   if (flag == nullptr) {
     return OwnFailure(absl::StrCat("unknown flag ", argument,
@@ -82,7 +89,9 @@ absl::Status SetFlag(absl::string_view argument) {
   if (!flag->ParseFrom(value, &error)) {
     const std::string no = absl::StrCat(
         flag->Name(), ", ",
-        flag->IsOfType<StatsFlag>() ? absl::StrCat(kStatsValues, ", ") : "",
+        flag->IsOfType<StatsFlag>()   ? absl::StrCat(kStatsValues, ", ")
+        : flag->IsOfType<LeaksFlag>() ? absl::StrCat(kLeaksValues, ", ")
+                                      : "",
         "or --no", flag->Name());
     return OwnFailure(absl::StrCat(
         "bad value in ", argument, "; write --",
@@ -139,7 +148,15 @@ std::string HelpText() {
       "json\n"
       "              or prometheus. Without a FILE it is memalloc-stats.%p in\n"
       "              the working directory\n",
-      FileFlagHelp("heap-map"), FileFlagHelp("profile"), FileFlagHelp("trace"),
+      FileFlagHelp("heap-map"), FileFlagHelp("profile"),
+      "  --leaks[=FILE]\n"
+      "              leave a leak report at exit: what nothing leads to any "
+      "more,\n"
+      "              estimated from samples. Without a FILE it is\n"
+      "              memalloc-leaks.%p.txt in the working directory\n"
+      "  --leaks=exact[:FILE]\n"
+      "              the same of every allocation, which is slow\n",
+      FileFlagHelp("trace"),
       "              In each FILE %p becomes the process's id; without it the\n"
       "              process that ends last writes it.\n"
       "  --help      print this text\n"
@@ -150,12 +167,13 @@ std::string HelpText() {
       "  memalloc_run --stats=json:/tmp/heap.json ./server\n"
       "  memalloc_run --hardened ./server\n"
       "  memalloc_run --guard=1000 ./server\n"
+      "  memalloc_run --leaks=exact ./test\n"
       "  tools/bazel run //tools:memalloc_run -- --stats ls -l\n"
       "\n"
       "The program runs in the caller's working directory, also under\n"
       "`bazel run`, whose BUILD_* variables it does not see. memalloc.so is\n"
       "put in front of an LD_PRELOAD that is set already. Without --stats and\n"
-      "a flag that names a FILE the program takes the place of memalloc_run.\n"
+      "a flag that leaves a FILE the program takes the place of memalloc_run.\n"
       "Otherwise memalloc_run stays as its parent, passes on the signals it\n"
       "gets, and ends as the program does.\n"
       "\n"
