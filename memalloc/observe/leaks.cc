@@ -2,6 +2,8 @@
 
 #include "memalloc/observe/leaks.h"
 
+#include <string.h>
+
 #include <algorithm>
 #include <atomic>
 
@@ -260,12 +262,20 @@ __attribute__((noinline)) void WriteFromHere(ReportWriter& out) {
   WriteTotals(out, totals);
 }
 
+// For the next report, of another thread maybe, addresses that this one left on
+// the stack would be roots.
+__attribute__((noinline)) void ClearFrames() {
+  char frames[Reachability::kOwnFrames];
+  memset(frames, 0, sizeof(frames));
+  asm volatile("" ::"r"(frames) : "memory");
+}
+
 }  // namespace
 
 __attribute__((noinline)) void WriteLeaks(ReportWriter& writer) {
   __builtin_unwind_init();  // puts all registers on the stack
   WriteFromHere(writer);
-  asm volatile("" ::: "memory");  // and keeps them there: no tail call
+  ClearFrames();
 }
 
 bool HasFoundLeaks() {

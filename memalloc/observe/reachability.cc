@@ -12,9 +12,6 @@
 namespace memalloc {
 namespace {
 
-// What the reporter's frames take of a stack, and more.
-constexpr size_t kOwnFrames = size_t{16} << 10;
-
 bool HasPath(const Mapping& mapping, const char* path) {
   return mapping.path_size == strlen(path) &&
          memcmp(mapping.path, path, mapping.path_size) == 0;

@@ -28,7 +28,10 @@ namespace memalloc {
 
 class Reachability {
  public:
-  // The reporter's own frames stand below `stack`.
+  // What the reporter's frames take of a stack, and more.
+  static constexpr size_t kOwnFrames = size_t{16} << 10;
+
+  // These stand below `stack`.
   explicit Reachability(uintptr_t stack);
   Reachability(const Reachability&) = delete;
   Reachability& operator=(const Reachability&) = delete;

@@ -5,7 +5,7 @@
  *   list, cycle       blocks that only others of these lead to
  *   hidden            the address is kept, but not as it is
  *   in_thread         in a thread that ends
- *   library:PATH      Leak() of that library
+ *   library           Leak() of a library, if one is preloaded that has it
  *
  * and these keep it, in a place that is to be found:
  *
@@ -17,11 +17,12 @@
  *   fork              goes on in a child; the parent waits for it
  *   set:OPTION:VALUE  sets an option
  *   write:PATH        writes a leak report
+ *   make:PATH         makes an empty file
  *   text:TEXT         prints it, without a line's end
  *   wait              waits until it is killed
  */
 
-#include <dlfcn.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -132,11 +133,10 @@ static void LoseInAThread(void) {
   RunThread(&ClearThreadsStack);
 }
 
-static void LoseInLibrary(const char* path) {
-  void* library = dlopen(path, RTLD_NOW);
-  if (library == NULL) abort();
-  void (*leak)(void) = (void (*)(void))dlsym(library, "Leak");
-  leak();
+extern void Leak(void) __attribute__((weak));
+static void LoseInLibrary(void) {
+  if (Leak == NULL) abort();
+  Leak();
 }
 
 /* ---- kept ---- */
@@ -231,6 +231,12 @@ static void Write(const char* path) {
   if (memalloc_write_report("leaks", path) != 0) abort();
 }
 
+static void MakeFile(const char* path) {
+  const int file = open(path, O_WRONLY | O_CREAT, 0600);
+  if (file < 0) abort();
+  close(file);
+}
+
 static void Print(const char* text) { fputs(text, stdout); }
 
 static void Wait(void) { pause(); }
@@ -249,6 +255,7 @@ static const struct {
     {"cycle", &LoseCycle},
     {"hidden", &LoseHidden},
     {"in_thread", &LoseInAThread},
+    {"library", &LoseInLibrary},
     {"global", &KeepGlobal},
     {"interior", &KeepInterior},
     {"chain", &KeepChain},
@@ -265,9 +272,9 @@ static const struct {
   const char* name;
   void (*run)(const char* argument);
 } kStepsWithText[] = {
-    {"library:", &LoseInLibrary},
     {"set:", &Set},
     {"write:", &Write},
+    {"make:", &MakeFile},
     {"text:", &Print},
 };
 
