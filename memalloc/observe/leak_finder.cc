@@ -22,8 +22,8 @@ void Pause() {
 
 }  // namespace
 
-LeakFinder::LeakFinder(uintptr_t stack, uintptr_t own, uintptr_t own_end)
-    : stack_(stack),
+LeakFinder::LeakFinder(Reachability* last, uintptr_t own, uintptr_t own_end)
+    : last_(last),
       own_(own),
       own_end_(own_end),
       room_(CountSamples()),
@@ -38,13 +38,17 @@ size_t LeakFinder::CountSamples() {
 bool LeakFinder::Scan() {
   if (begin() == nullptr) return false;
   TakeSamples();
-  const bool has_threads = MayHaveThreads();
-  for (int i = 0; i < (has_threads ? kScans : 1); ++i) {
-    // The first one too: samples of the same moment as the last of ours would
-    // be taken for these (DropFreed).
-    if (has_threads) Pause();
-    if (!ScanOnce()) return false;
+  if (MayHaveThreads()) {
+    for (int i = 1; i < kScans; ++i) {
+      // The first time too: samples of the same moment as the last of ours
+      // would be taken for these (DropFreed).
+      Pause();
+      Reachability reachability(last_->stack());
+      if (!ScanBy(&reachability)) return false;
+    }
+    Pause();
   }
+  if (!ScanBy(last_)) return false;
   DropFreed();
   std::sort(begin(), end(), [](const LiveSample& a, const LiveSample& b) {
     return a.stack != b.stack ? a.stack < b.stack : a.start < b.start;
@@ -61,11 +65,10 @@ void LeakFinder::TakeSamples() {
   });
 }
 
-bool LeakFinder::ScanOnce() {
-  reachability_.emplace(stack_);
-  reachability_->AddOwn(own_, own_end_);
+bool LeakFinder::ScanBy(Reachability* reachability) {
+  reachability->AddOwn(own_, own_end_);
   const auto samples = reinterpret_cast<uintptr_t>(begin());
-  reachability_->AddOwn(samples, samples + samples_.bytes());
+  reachability->AddOwn(samples, samples + samples_.bytes());
   uintptr_t tables;
   size_t bytes;
   {
@@ -73,10 +76,10 @@ bool LeakFinder::ScanOnce() {
     tables = g_profile.start();
     bytes = g_profile.bytes();
   }
-  reachability_->AddOwn(tables, tables + bytes);
-  if (!reachability_->MarkFromRoots()) return false;
+  reachability->AddOwn(tables, tables + bytes);
+  if (!reachability->MarkFromRoots()) return false;
   for (LiveSample& sample : *this) {
-    if (reachability_->IsMarked(sample.start)) {
+    if (reachability->IsMarked(sample.start)) {
       sample.kind = LeakKind::kReachable;
     }
   }
@@ -102,12 +105,11 @@ void LeakFinder::Classify() {
 void LeakFinder::Suppress() {
   for (const LiveSample& sample : *this) {
     if (sample.kind == LeakKind::kSuppressed) {
-      reachability_->MarkFrom(sample.start);
+      last_->MarkFrom(sample.start);
     }
   }
   for (LiveSample& sample : *this) {
-    if (sample.kind == LeakKind::kDirect &&
-        reachability_->IsMarked(sample.start)) {
+    if (sample.kind == LeakKind::kDirect && last_->IsMarked(sample.start)) {
       sample.kind = LeakKind::kSuppressed;
     }
   }
@@ -117,18 +119,16 @@ void LeakFinder::Suppress() {
 // leads to it. So they are looked at twice, the second time those that are left
 // in the other order. Of a cycle one is direct.
 void LeakFinder::FindIndirect() {
-  reachability_->SaveMarks();
+  last_->SaveMarks();
   for (LiveSample& sample : *this) {
-    if (sample.kind == LeakKind::kDirect &&
-        !reachability_->MarkFrom(sample.start)) {
+    if (sample.kind == LeakKind::kDirect && !last_->MarkFrom(sample.start)) {
       sample.kind = LeakKind::kIndirect;
     }
   }
-  reachability_->RestoreMarks();
+  last_->RestoreMarks();
   for (LiveSample* sample = end(); sample != begin();) {
     --sample;
-    if (sample->kind == LeakKind::kDirect &&
-        !reachability_->MarkFrom(sample->start)) {
+    if (sample->kind == LeakKind::kDirect && !last_->MarkFrom(sample->start)) {
       sample->kind = LeakKind::kIndirect;
     }
   }

@@ -10,8 +10,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <optional>
-
 #include "memalloc/observe/mapped_memory.h"
 #include "memalloc/observe/profile_tables.h"
 #include "memalloc/observe/reachability.h"
@@ -38,9 +36,8 @@ struct LiveSample {
 
 class LeakFinder {
  public:
-  // The reporter's own frames stand below `stack`; [own, own_end) is what it
-  // has above.
-  LeakFinder(uintptr_t stack, uintptr_t own, uintptr_t own_end);
+  // `last` is for the last scan, and for Classify. [own, own_end) is no root.
+  LeakFinder(Reachability* last, uintptr_t own, uintptr_t own_end);
 
   // Scans: afterwards a sample is kDirect, if it is lost, or kReachable. False
   // if memory is short.
@@ -57,18 +54,17 @@ class LeakFinder {
  private:
   static size_t CountSamples();
   void TakeSamples();
-  bool ScanOnce();
+  bool ScanBy(Reachability* reachability);
   void DropFreed();
   void Suppress();
   void FindIndirect();
 
-  const uintptr_t stack_;
+  Reachability* const last_;
   const uintptr_t own_;
   const uintptr_t own_end_;
   const size_t room_;
   MappedMemory samples_;
   size_t count_ = 0;
-  std::optional<Reachability> reachability_;  // of the last scan
 };
 
 }  // namespace memalloc
