@@ -8,7 +8,7 @@
 
 namespace memalloc::os {
 
-ProcessMemory::ProcessMemory() { reads_ = writes_ = 0; }
+ProcessMemory::ProcessMemory() { reads_ = writes_ = page_map_ = 0; }
 ProcessMemory::~ProcessMemory() = default;
 
 size_t ProcessMemory::Copy(const Piece* pieces, size_t count, char* to) {
