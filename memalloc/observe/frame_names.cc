@@ -67,7 +67,7 @@ Span FrameNames::Copy(const char* name) {
   char* text = names_.As<char>();
   if (text == nullptr || size > names_.bytes() - names_size_) return {"", 0};
   text += names_size_;
-  memcpy(text, name, size);
+  std::copy(name, name + size, text);
   names_size_ += size;
   return {text, size};
 }
