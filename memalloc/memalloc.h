@@ -187,6 +187,7 @@ MEMALLOC_API void memalloc_get_statistics(
  *   "profile_growth"    the same since memalloc_mark_profile
  *   "profile_peak"      the same of when most lived
  *   "profile_lifetimes" what was freed, by how long it lived
+ *   "leaks"             what can no longer be reached, by stacks
  * Returns 0, ENOENT without such a kind, EINVAL for a null pointer, or why the
  * file could not be written. Not for signal handlers. */
 MEMALLOC_API int memalloc_write_report(const char* kind, const char* path);

@@ -34,6 +34,8 @@ constexpr OptionInfo kOptionInfo[kNumOptions] = {
     {"sample_interval", OptionUnit::kBytes, 0, kMaxBytes},
     {"guard_sample_rate", OptionUnit::kNumber, 0, kMaxNumber},
     {"guard_slots", OptionUnit::kNumber, 256, 16384},
+    {"leaks_reachable", OptionUnit::kFlag, 0, 1},
+    {"leak_exit_code", OptionUnit::kNumber, 0, 255},
     {"quarantine", OptionUnit::kBytes, 256 * kKiB, kMaxBytes},
     {"zero_on_free", OptionUnit::kBytes, 32, kMaxBytes},
     {"random_order", OptionUnit::kFlag, 1, 1},
@@ -42,9 +44,13 @@ constexpr OptionInfo kOptionInfo[kNumOptions] = {
 
 // In the order of PathOption.
 constexpr PathInfo kPathInfo[kNumPathOptions] = {
-    {"stats_file", /*may_be_stderr=*/false}, {"stats", /*may_be_stderr=*/true},
-    {"heap_map", /*may_be_stderr=*/true},    {"trace", /*may_be_stderr=*/false},
+    {"stats_file", /*may_be_stderr=*/false},
+    {"stats", /*may_be_stderr=*/true},
+    {"heap_map", /*may_be_stderr=*/true},
+    {"trace", /*may_be_stderr=*/false},
     {"profile", /*may_be_stderr=*/false},
+    {"leaks", /*may_be_stderr=*/true},
+    {"leak_suppressions", /*may_be_stderr=*/false},
 };
 
 // Constant-initialised: an option may be wanted before any constructor ran.
@@ -59,7 +65,8 @@ std::atomic<uint64_t> g_options[kNumOptions] = {
     {kOptionInfo[14].initial}, {kOptionInfo[15].initial},
     {kOptionInfo[16].initial}, {kOptionInfo[17].initial},
     {kOptionInfo[18].initial}, {kOptionInfo[19].initial},
-    {kOptionInfo[20].initial},
+    {kOptionInfo[20].initial}, {kOptionInfo[21].initial},
+    {kOptionInfo[22].initial},
 };
 
 namespace {

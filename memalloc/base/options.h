@@ -35,13 +35,15 @@ enum class Option : uint8_t {
   kSampleInterval,    // bytes, 0: no samples
   kGuardSampleRate,   // one allocation in so many, 0: none
   kGuardSlots,
+  kLeaksReachable,  // 0 or 1
+  kLeakExitCode,    // 0: that of the program
   // Without effect unless kIsHardened.
   kQuarantine,   // bytes
   kZeroOnFree,   // bytes
   kRandomOrder,  // 0 or 1
   kGuardPages,   // 0 or 1
 };
-constexpr size_t kNumOptions = 21;
+constexpr size_t kNumOptions = 23;
 // The first of those that are for the hardened build.
 constexpr size_t kFirstHardenedOption =
     static_cast<size_t>(Option::kQuarantine);
@@ -80,8 +82,10 @@ enum class PathOption : uint8_t {
   kHeapMap,
   kTrace,  // every call; observe/trace_recorder.h
   kProfile,
+  kLeaks,
+  kLeakSuppressions,  // not written to; observe/leak_suppressions.h
 };
-constexpr size_t kNumPathOptions = 5;
+constexpr size_t kNumPathOptions = 7;
 
 struct PathInfo {
   const char* name;  // "stats"; MEMALLOC_STATS in the environment

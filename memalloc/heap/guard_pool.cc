@@ -77,6 +77,7 @@ bool GuardPool::MakeOnce() {
     ReturnAfterFailure(start_, bytes, start_ + pages, records);
     return false;
   }
+  bytes_ = bytes;
   slots_ = reinterpret_cast<GuardSlot*>(start_ + pages);
   slot_count_ = count;
   random_ = os::RandomWord();
@@ -315,13 +316,12 @@ void GuardPool::Check() {
 }
 
 GuardCounts GuardPool::Counts() {
-  const LockHolder holder(lock_);
   GuardCounts counts = {};
-  for (uint32_t i = 0; i < used_; ++i) {
-    if (slots_[i].state != GuardState::kLive) continue;
+  ForLive([&counts](const GuardSlot& slot) {
     ++counts.live;
-    counts.live_bytes += slots_[i].size;
-  }
+    counts.live_bytes += slot.size;
+  });
+  const LockHolder holder(lock_);
   counts.resident_bytes =
       counts.live * page_size_ + RoundUp(used_ * sizeof(GuardSlot), page_size_);
   return counts;

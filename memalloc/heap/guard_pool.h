@@ -72,6 +72,24 @@ class GuardPool {
 
   GuardCounts Counts() MEMALLOC_EXCLUDES(lock_);
 
+  // Where it lies, records and all; 0 bytes before it was made.
+  uintptr_t Start() MEMALLOC_EXCLUDES(lock_) {
+    const LockHolder holder(lock_);
+    return start_;
+  }
+  size_t Bytes() MEMALLOC_EXCLUDES(lock_) {
+    const LockHolder holder(lock_);
+    return bytes_;
+  }
+  // Calls `visit` with the record of each live allocation.
+  template <typename Visit>
+  void ForLive(Visit visit) MEMALLOC_EXCLUDES(lock_) {
+    const LockHolder holder(lock_);
+    for (uint32_t i = 0; i < used_; ++i) {
+      if (slots_[i].state == GuardState::kLive) visit(slots_[i]);
+    }
+  }
+
   LockState LookAtLock() { return lock_.Look(); }
 
   // As the handlers of CentralHeap, and outside of them.
@@ -126,6 +144,7 @@ class GuardPool {
   // Set under the lock before any address of the pool is handed out; later the
   // count may shrink to the slots in use, as memory was short.
   uintptr_t start_ = 0;
+  size_t bytes_ = 0;
   size_t page_size_ = 0;
   uint32_t slot_count_ = 0;
   GuardSlot* slots_ = nullptr;  // the records

@@ -57,6 +57,7 @@ SampledCells g_sampled_cells;
 MEMALLOC_TLS SamplingPoint t_sampling_point;
 
 double SampleChance(size_t size, uint64_t interval) {
+  if (interval == 1) return 1;
   return OneMinusExp(static_cast<double>(size) /
                      static_cast<double>(Max<uint64_t>(1, interval)));
 }
@@ -87,8 +88,12 @@ double SamplingPoint::NextUniform() {
 bool SamplingPoint::Happens(double chance) { return NextUniform() <= chance; }
 
 // How many bytes it takes to draw one is distributed as an exponential, rounded
-// up.
+// up. With an interval of 1 each byte is drawn, and so each allocation.
 void SamplingPoint::Draw() {
+  if (interval_ == 1) {
+    bytes_left_ = 1;
+    return;
+  }
   const double wait = -Ln(NextUniform()) * static_cast<double>(interval_);
   bytes_left_ = static_cast<uint64_t>(wait) + 1;
 }

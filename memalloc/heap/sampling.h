@@ -9,7 +9,8 @@
 // the thread heap. Every cell passes one refill for each time that it is handed
 // out, and waiting times are exponential, which have no memory: each allocation
 // of s bytes is a sample with probability 1 - exp(-s / interval), whatever
-// happens to others. What has no bin is counted one by one.
+// happens to others. What has no bin is counted one by one. With an interval of
+// 1 every allocation is a sample, without exception.
 //
 // A sample must be seen by free, and no other allocation may pay for that. Its
 // block's owner is SampleOwner(), which is no thread's heap, so the fast path

@@ -96,7 +96,9 @@ int OnObject(struct dl_phdr_info* object, size_t /*size*/, void* argument) {
 
 Mappings::Mappings() : text_(kTextSize), next_(text_.As<char>()) {
   if (next_ != nullptr) {
-    os::ReadFile("/proc/self/maps", text_.As<char>(), kTextSize);
+    const size_t size =
+        os::ReadFile("/proc/self/maps", text_.As<char>(), kTextSize);
+    is_whole_ = size > 0 && size < kTextSize - 1;
   }
 }
 
@@ -105,8 +107,11 @@ bool Mappings::Next(Mapping* mapping) {
   if (next_ == nullptr || *next_ == '\0') return false;
   mapping->start = TakeHex(&next_);
   mapping->end = TakeHex(&next_);
-  mapping->is_executable =
-      strnlen(next_, 4) == 4 && next_[2] == 'x' && next_[0] == 'r';
+  const bool has_rights = strnlen(next_, 4) == 4;
+  mapping->is_readable = has_rights && next_[0] == 'r';
+  mapping->is_writable = has_rights && next_[1] == 'w';
+  mapping->is_executable = mapping->is_readable && next_[2] == 'x';
+  mapping->is_private = has_rights && next_[3] == 'p';
   SkipField(&next_);
   mapping->offset = TakeHex(&next_);
   SkipField(&next_);

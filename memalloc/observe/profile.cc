@@ -3,12 +3,12 @@
 
 #include "memalloc/observe/profile.h"
 
-#include <algorithm>
 #include <atomic>
 
 #include "memalloc/base/line_buffer.h"
 #include "memalloc/base/math.h"
 #include "memalloc/heap/sampling.h"
+#include "memalloc/observe/frame_set.h"
 #include "memalloc/observe/mapped_memory.h"
 #include "memalloc/observe/pprof_writer.h"
 #include "memalloc/observe/profile_tables.h"
@@ -84,10 +84,6 @@ struct Row {
   size_t lifetime;  // kNumLifetimes: any
 };
 
-int64_t Rounded(double value) {
-  return static_cast<int64_t>(value + (value < 0 ? -0.5 : 0.5));
-}
-
 Row RowOf(const Stack& stack, const Counts& first, const Counts& second,
           size_t lifetime = kNumLifetimes) {
   return {stack.frames(),
@@ -96,36 +92,6 @@ Row RowOf(const Stack& stack, const Counts& first, const Counts& second,
            Rounded(second.objects), Rounded(second.bytes)},
           lifetime};
 }
-
-// The frames of a report, each once.
-class FrameSet {
- public:
-  // For so many at most.
-  explicit FrameSet(size_t frames)
-      : size_(size_t{4} << Log2(frames + 1)),
-        memory_(size_ * sizeof(uintptr_t)) {}
-
-  void Add(uintptr_t frame) {
-    auto* table = memory_.As<uintptr_t>();
-    if (table == nullptr) return;
-    size_t i = Mix(frame) % size_;
-    while (table[i] != 0 && table[i] != frame) i = (i + 1) % size_;
-    table[i] = frame;
-  }
-
-  // In order; the set is none any longer. How many there are.
-  size_t Sort(uintptr_t** frames) {
-    *frames = memory_.As<uintptr_t>();
-    if (*frames == nullptr) return 0;
-    uintptr_t* end = std::remove(*frames, *frames + size_, uintptr_t{0});
-    std::sort(*frames, end);
-    return static_cast<size_t>(end - *frames);
-  }
-
- private:
-  size_t size_;
-  MappedMemory memory_;
-};
 
 constexpr const char* kLifetimeNames[kNumLifetimes] = {
     "below 10 ms", "10 to 100 ms", "0.1 to 1 s",

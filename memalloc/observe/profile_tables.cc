@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "memalloc/base/math.h"
+#include "memalloc/base/options.h"
 #include "memalloc/heap/resident_pages.h"
 #include "memalloc/observe/mapped_memory.h"
 #include "memalloc/os/os.h"
@@ -28,18 +29,28 @@ size_t LifetimeOf(uint64_t milliseconds) {
 
 ProfileTables g_profile;
 
+// Half as large for as long as the kernel refuses.
 bool ProfileTables::MakeTables() {
   if (stacks_ != 0) return true;
-  MappedMemory memory(kBytes);
+  const bool is_exact = GetOption(Option::kSampleInterval) == 1;
+  for (size_t scale = is_exact ? kLargestScale : 1; scale > 0; scale /= 2) {
+    if (MakeTables(scale)) return true;
+  }
+  return false;
+}
+
+bool ProfileTables::MakeTables(size_t scale) {
+  MappedMemory memory(kBytes * scale);
   const auto start = reinterpret_cast<uintptr_t>(memory.As<char>());
   if (start == 0) return false;
   memory.Release();
   os::AdviseSmallPages(start, memory.bytes());
-  uintptr_t next = start + kStackBytes;
+  scale_ = scale;
+  uintptr_t next = start + kStackBytes * scale;
   stack_buckets_ = reinterpret_cast<uint32_t*>(next);
-  next += kStackBucketBytes;
+  next += kStackBucketBytes * scale;
   sample_buckets_ = reinterpret_cast<uint32_t*>(next);
-  next += kSampleBucketBytes;
+  next += kSampleBucketBytes * scale;
   samples_ = reinterpret_cast<Sample*>(next);
   stacks_ = start;
   return true;
@@ -47,14 +58,14 @@ bool ProfileTables::MakeTables() {
 
 uint64_t ProfileTables::resident_bytes() const {
   if (stacks_ == 0) return 0;
-  ResidentPages pages(stacks_, stacks_ + kBytes, /*with_pages=*/true);
-  return pages.Look(stacks_, stacks_ + kBytes).resident;
+  ResidentPages pages(stacks_, stacks_ + bytes(), /*with_pages=*/true);
+  return pages.Look(stacks_, stacks_ + bytes()).resident;
 }
 
 // The stack's number; 0 if there is no room for it.
 uint32_t ProfileTables::FindStack(const uintptr_t* frames, size_t depth) {
   const uint64_t hash = HashOf(frames, depth);
-  uint32_t* bucket = &stack_buckets_[hash % kStackBuckets];
+  uint32_t* bucket = &stack_buckets_[hash % (kStackBuckets * scale_)];
   for (uint32_t i = *bucket; i != 0; i = StackAt(i)->next) {
     const Stack* stack = StackAt(i);
     if (stack->hash == hash && stack->depth == depth &&
@@ -63,7 +74,7 @@ uint32_t ProfileTables::FindStack(const uintptr_t* frames, size_t depth) {
     }
   }
   const uint32_t units = Units(depth);
-  if (kStackUnits - stacks_end_ < units) return 0;
+  if (kStackUnits * scale_ - stacks_end_ < units) return 0;
   const uint32_t number = stacks_end_;
   stacks_end_ += units;
   ++stack_count_;
@@ -83,11 +94,20 @@ uint32_t ProfileTables::NewSample() {
     free_samples_ = samples_[number].next;
     return number;
   }
-  return samples_end_ < kSamples ? samples_end_++ : 0;
+  return samples_end_ < kSamples * scale_ ? samples_end_++ : 0;
 }
 
 uint32_t* ProfileTables::SampleBucket(uintptr_t start) const {
-  return &sample_buckets_[Mix(start) % kSampleBuckets];
+  return &sample_buckets_[Mix(start) % (kSampleBuckets * scale_)];
+}
+
+const Sample* ProfileTables::Find(uintptr_t start) const {
+  if (stacks_ == 0) return nullptr;
+  uint32_t number = *SampleBucket(start);
+  while (number != 0 && samples_[number].start != start) {
+    number = samples_[number].next;
+  }
+  return number == 0 ? nullptr : &samples_[number];
 }
 
 void ProfileTables::Link(uint32_t number) {
@@ -152,6 +172,7 @@ void ProfileTables::Remove(uintptr_t start, uint64_t now) {
   stack->live.Subtract(counts);
   stack->freed[LifetimeOf(now - Min(now, sample->since))].Add(counts);
   live_bytes_ -= counts.bytes;
+  sample->start = 0;
   sample->next = free_samples_;
   free_samples_ = number;
 }

@@ -3,8 +3,9 @@
 //
 // The tables are one mapping, made at the first sample, whose pages are made
 // when they are needed. They never grow: a sample for which there is no room is
-// counted and not kept. g_sampling_lock guards all of it; a stack's frames
-// never change once it is in the table.
+// counted and not kept. Where every allocation is a sample by then they are 64
+// times as large. g_sampling_lock guards all of it; a stack's frames never
+// change once it is in the table.
 //
 // All counts are estimates: a sample counts as the allocations that it stands
 // for.
@@ -33,6 +34,11 @@ struct Counts {
     bytes -= other.bytes;
   }
 };
+
+// An estimate as a report has it.
+inline int64_t Rounded(double value) {
+  return static_cast<int64_t>(value + (value < 0 ? -0.5 : 0.5));
+}
 
 // What a count was at a moment that is common to all stacks. Nothing is copied
 // then: whoever changes the count first afterwards notes what it was.
@@ -73,6 +79,20 @@ struct Stack {
   uintptr_t* frames() { return reinterpret_cast<uintptr_t*>(this + 1); }
 };
 
+// A live one.
+struct Sample {
+  uintptr_t start;  // 0 in a record that is not used
+  size_t size;
+  double weight;
+  uint64_t since;  // milliseconds
+  uint32_t stack;
+  uint32_t next;  // in the chain of its bucket, or of the free ones
+
+  Counts AsCounts() const {
+    return {weight, weight * static_cast<double>(size)};
+  }
+};
+
 class ProfileTables {
  public:
   constexpr ProfileTables() = default;
@@ -109,6 +129,27 @@ class ProfileTables {
     }
   }
 
+  // Calls `visit` with each sample and its stack.
+  template <typename Visit>
+  void ForSamples(Visit visit) const MEMALLOC_REQUIRES(g_sampling_lock) {
+    for (uint32_t i = 1; i < samples_end_; ++i) {
+      const Sample& sample = samples_[i];
+      if (sample.start != 0) visit(sample, *StackAt(sample.stack));
+    }
+  }
+  // As many samples as ForSamples may find.
+  size_t sample_count() const MEMALLOC_REQUIRES(g_sampling_lock) {
+    return samples_end_ - 1;
+  }
+  // The sample that begins there; null if there is none.
+  const Sample* Find(uintptr_t start) const MEMALLOC_REQUIRES(g_sampling_lock);
+
+  // The tables' memory; 0 bytes before there are any.
+  uintptr_t start() const { return stacks_; }
+  size_t bytes() const MEMALLOC_REQUIRES(g_sampling_lock) {
+    return stacks_ == 0 ? 0 : kBytes * scale_;
+  }
+
   size_t stack_count() const MEMALLOC_REQUIRES(g_sampling_lock) {
     return stack_count_;
   }
@@ -124,18 +165,8 @@ class ProfileTables {
   }
 
  private:
-  struct Sample {
-    uintptr_t start;
-    size_t size;
-    double weight;
-    uint64_t since;  // milliseconds
-    uint32_t stack;
-    uint32_t next;  // in the chain of its bucket, or of the free ones
-
-    Counts AsCounts() const {
-      return {weight, weight * static_cast<double>(size)};
-    }
-  };
+  // How many times as large the tables are that know every allocation.
+  static constexpr size_t kLargestScale = 64;
 
   // Numbers begin at 1; those of stacks count units, as stacks differ in size.
   static constexpr size_t kStackUnit = 8;
@@ -160,8 +191,11 @@ class ProfileTables {
   static constexpr size_t kBytes = kStackBytes + kStackBucketBytes +
                                    kSampleBucketBytes +
                                    kSamples * sizeof(Sample);
+  static_assert(kStackUnits * kLargestScale <= UINT32_MAX);
+  static_assert(kSamples * kLargestScale <= UINT32_MAX);
 
   bool MakeTables() MEMALLOC_REQUIRES(g_sampling_lock);
+  bool MakeTables(size_t scale) MEMALLOC_REQUIRES(g_sampling_lock);
   uint32_t FindStack(const uintptr_t* frames, size_t depth)
       MEMALLOC_REQUIRES(g_sampling_lock);
   uint32_t NewSample() MEMALLOC_REQUIRES(g_sampling_lock);
@@ -174,6 +208,7 @@ class ProfileTables {
   uint32_t* sample_buckets_ MEMALLOC_GUARDED_BY(g_sampling_lock) = nullptr;
   Sample* samples_ MEMALLOC_GUARDED_BY(g_sampling_lock) = nullptr;
   uintptr_t stacks_ = 0;  // set once, before there is a stack
+  size_t scale_ MEMALLOC_GUARDED_BY(g_sampling_lock) = 1;
   uint32_t stacks_end_ MEMALLOC_GUARDED_BY(g_sampling_lock) = 1;
   uint32_t stack_count_ MEMALLOC_GUARDED_BY(g_sampling_lock) = 0;
   uint32_t samples_end_ MEMALLOC_GUARDED_BY(g_sampling_lock) = 1;

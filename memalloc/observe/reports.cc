@@ -14,6 +14,7 @@
 #include "memalloc/heap/guard_pool.h"
 #include "memalloc/heap/sampling.h"
 #include "memalloc/observe/heap_map.h"
+#include "memalloc/observe/leaks.h"
 #include "memalloc/observe/profile.h"
 #include "memalloc/observe/report_writer.h"
 #include "memalloc/observe/statistics.h"
@@ -44,6 +45,7 @@ constexpr Report kReports[] = {
     {"profile_lifetimes", PathOption::kProfile, ".lifetimes.pb.gz",
      &WriteLifetimes},
     {"profile", PathOption::kProfile, "", &WriteProfile},
+    {"leaks", PathOption::kLeaks, "", &WriteLeaks},
 };
 
 bool EndsWith(const char* text, const char* ending) {
@@ -113,6 +115,11 @@ __attribute__((destructor)) void AtExit() {
     os::WaitWhile(g_writing, process, kWait);
   }
   WriteEachWanted();
+  const auto code = static_cast<int>(GetOption(Option::kLeakExitCode));
+  if (code != 0 && GetPath(PathOption::kLeaks).text[0] != '\0' &&
+      HasFoundLeaks()) {
+    os::ExitOtherwise(code);
+  }
 }
 
 }  // namespace

@@ -25,9 +25,11 @@ SymbolFile::~SymbolFile() {
   if (file_ != 0) os::Unmap(file_, size_);
 }
 
-// What is added to a symbol's value to get its address.
 bool SymbolFile::FindBias(uintptr_t* bias) const {
   const auto* header = At<ElfW(Ehdr)>(0, 1);
+  if (header == nullptr || memcmp(header->e_ident, ELFMAG, SELFMAG) != 0) {
+    return false;
+  }
   const auto* segments = At<ElfW(Phdr)>(header->e_phoff, header->e_phnum);
   if (segments == nullptr) return false;
   for (size_t i = 0; i < header->e_phnum; ++i) {
@@ -47,12 +49,9 @@ bool SymbolFile::FindBias(uintptr_t* bias) const {
 
 void SymbolFile::Find(const uintptr_t* addresses, size_t count,
                       const char** names) const {
-  const auto* header = At<ElfW(Ehdr)>(0, 1);
   uintptr_t bias;
-  if (header == nullptr || memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 ||
-      !FindBias(&bias)) {
-    return;
-  }
+  if (!FindBias(&bias)) return;
+  const auto* header = At<ElfW(Ehdr)>(0, 1);
   const auto* sections = At<ElfW(Shdr)>(header->e_shoff, header->e_shnum);
   if (sections == nullptr) return;
   // Stripped files have the dynamic symbols only.

@@ -27,6 +27,10 @@ class SymbolFile {
   // object.
   void Find(const uintptr_t* addresses, size_t count, const char** names) const;
 
+  // What is added to an address in the file, as its symbols have it, to get
+  // that in memory. False if that cannot be told.
+  bool FindBias(uintptr_t* bias) const;
+
  private:
   // So many objects at the offset in the file; null if they reach beyond it.
   template <typename T>
@@ -34,8 +38,6 @@ class SymbolFile {
     if (offset > size_ || count > (size_ - offset) / sizeof(T)) return nullptr;
     return reinterpret_cast<const T*>(file_ + offset);
   }
-  bool FindBias(uintptr_t* bias) const;
-
   Mapping mapping_;
   uintptr_t file_ = 0;
   size_t size_ = 0;

@@ -398,6 +398,9 @@ void Close(int descriptor) {
   close(descriptor);
 }
 
+// glibc goes on where exit was.
+void ExitOtherwise(int status) { exit(status); }
+
 namespace {
 
 struct sigaction g_before_ours;

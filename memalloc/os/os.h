@@ -171,6 +171,9 @@ uintptr_t MapFilePart(const char* path, uint64_t offset, size_t bytes,
                       int* error);
 void UnmapFilePart(uintptr_t start, size_t bytes);
 
+// In a process that exits: goes on with that, but with another exit status.
+[[noreturn]] void ExitOtherwise(int status);
+
 // Calls `handler` at that signal from now on. False if there is no such signal.
 bool HandleSignal(int signal, void (*handler)(int));
 // Gives it back to whom it was taken from, unless somebody else has it by now;

@@ -34,9 +34,7 @@ void _IO_list_resetlock() __attribute__((weak));
 #endif
 
 namespace memalloc {
-namespace {
 
-// Whether other threads may run beside this one; if not known, yes.
 bool MayHaveThreads() {
 #if __has_include(<sys/single_threaded.h>)
   return &__libc_single_threaded == nullptr || __libc_single_threaded == 0;
@@ -44,6 +42,8 @@ bool MayHaveThreads() {
   return true;
 #endif
 }
+
+namespace {
 
 // The same of the moment before the fork. Written under the central lock.
 bool g_has_threads;

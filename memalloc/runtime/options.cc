@@ -178,10 +178,12 @@ void ReadEnvironment() {
   }
 }
 
-// A profile is wanted, so there must be samples.
-MEMALLOC_USUAL void StartProfile() {
+// A profile or leaks are wanted, so there must be samples.
+MEMALLOC_USUAL void StartSampling() {
   constexpr uint64_t kUsualInterval = uint64_t{512} << 10;
-  if (GetPath(PathOption::kProfile).text[0] != '\0' && !SamplingIsOn()) {
+  const bool is_wanted = GetPath(PathOption::kProfile).text[0] != '\0' ||
+                         GetPath(PathOption::kLeaks).text[0] != '\0';
+  if (is_wanted && !SamplingIsOn()) {
     SetOption(Option::kSampleInterval, kUsualInterval);
   }
 }
@@ -193,7 +195,7 @@ MEMALLOC_USUAL void ReadOptions() {
   if (!os::SecureExecution()) ReadEnvironment();
   if (GetOption(Option::kCgroupLimit) != 0) TakeCgroupLimits();
   if (GetOption(Option::kReportSignal) != 0) HandleReportSignal();
-  StartProfile();
+  StartSampling();
 }
 
 int SetOptionByName(const char* name, const char* value) {
@@ -204,7 +206,10 @@ int SetOptionByName(const char* name, const char* value) {
     // Whether all calls are told is decided at the first use.
     if (static_cast<PathOption>(path) == PathOption::kTrace) return ENOTSUP;
     if (!SetPath(static_cast<PathOption>(path), SpanOf(value))) return EINVAL;
-    if (static_cast<PathOption>(path) == PathOption::kProfile) StartProfile();
+    if (static_cast<PathOption>(path) == PathOption::kProfile ||
+        static_cast<PathOption>(path) == PathOption::kLeaks) {
+      StartSampling();
+    }
     PrepareToSample();
     return 0;
   }

@@ -54,6 +54,9 @@ void WriteWantedReports();
 // the lock of the initialisation. Defined by the observe layer.
 void StartWantedTrace();
 
+// Whether other threads may run beside this one; if not known, yes.
+bool MayHaveThreads();
+
 // For the fork handlers: before all of it in the parent, after it in both.
 void PrepareForkOfBackgroundThread();
 void AfterForkOfBackgroundThread(bool in_child);

@@ -203,7 +203,7 @@ TEST_F(CommandLineTest, Compare) {
 TEST_F(CommandLineTest, FlagsThatDoNotGoTogether) {
   for (const std::string& flag :
        std::vector<std::string>{"stats", "stats=json", "guard=1", "profile=x",
-                                "heap-map=x", "trace=x"}) {
+                                "heap-map=x", "leaks=x", "trace=x"}) {
     EXPECT_EQ(Error({"run", "--compare", "--" + flag, "ls"}),
               "--" + flag.substr(0, flag.find('=')) +
                   " does not go with --compare, which looks from outside; run "
@@ -214,6 +214,7 @@ TEST_F(CommandLineTest, FlagsThatDoNotGoTogether) {
                 ElementsAre("ls"));
     absl::SetFlag(&FLAGS_profile, "");
     absl::SetFlag(&FLAGS_heap_map, "");
+    absl::SetFlag(&FLAGS_leaks, LeaksFlag());
     absl::SetFlag(&FLAGS_trace, "");
   }
   EXPECT_EQ(Error({"run", "--timeout=1", "ls"}),
@@ -243,6 +244,8 @@ TEST_F(CommandLineTest, BadValue) {
   EXPECT_EQ(Error({"run", "--stats=maybe", "ls"}),
             "bad value in --stats=maybe; write --stats[=FORMAT[:FILE]], FORMAT "
             "being text, json or prometheus, or --nostats");
+  EXPECT_EQ(Error({"run", "--leaks=exact:", "ls"}),
+            "bad value in --leaks=exact:; write --leaks[=FILE] or --noleaks");
   EXPECT_EQ(Error({"run", "--hardened=x", "ls"}),
             "bad value in --hardened=x; write --hardened or --nohardened");
   for (const std::string flag : {"--guard", "--guard=", "--guard=-1"}) {
@@ -254,6 +257,24 @@ TEST_F(CommandLineTest, BadValue) {
 TEST_F(CommandLineTest, FilesFollowTheEqualsSign) {
   EXPECT_THAT(Program({"run", "--trace=/a b", "ls"}), ElementsAre("ls"));
   EXPECT_EQ(absl::GetFlag(FLAGS_trace), "/a b");
+}
+
+TEST_F(CommandLineTest, LeaksOfSamplesOrOfAll) {
+  const struct {
+    const char* argument;
+    const char* file;
+    bool is_exact;
+  } cases[] = {{"--leaks", "memalloc-leaks.%p.txt", false},
+               {"--noleaks", "", false},
+               {"--leaks=/a", "/a", false},
+               {"--leaks=exact", "memalloc-leaks.%p.txt", true},
+               {"--leaks=exact:b", "b", true},
+               {"--leaks=./exact", "./exact", false}};
+  for (const auto& one : cases) {
+    EXPECT_THAT(Program({"run", one.argument, "ls"}), ElementsAre("ls"));
+    EXPECT_EQ(absl::GetFlag(FLAGS_leaks).file, one.file) << one.argument;
+    EXPECT_EQ(absl::GetFlag(FLAGS_leaks).is_exact, one.is_exact);
+  }
 }
 
 TEST_F(CommandLineTest, HelpNeedsNoProgram) {

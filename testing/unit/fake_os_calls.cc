@@ -387,6 +387,8 @@ bool WatchFaults(void (*look)(const Fault&)) {
 
 const char* ProgramName() { return "unit test"; }
 
+void ExitOtherwise(int status) { exit(status); }
+
 namespace {
 
 sighandler_t before_ours = SIG_DFL;

@@ -15,9 +15,11 @@
 #include <sstream>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "memalloc/base/check.h"
+#include "memalloc/os/process_memory.h"
 
 namespace memalloc {
 namespace {
@@ -304,6 +306,70 @@ TEST_F(OsTest, FindsResidentPages) {
   os::Unmap(start, 4 * page);
   EXPECT_FALSE(os::FindResident(start, 4 * page, pages));
 }
+
+// ---- any memory ----
+
+class ProcessMemoryTest : public testing::Test {
+ protected:
+  // Four pages, of which the third is without access.
+  ProcessMemoryTest()
+      : page_(os::PageSize()), start_(os::Reserve(4 * page_, 0)) {
+    os::Commit(start_, 2 * page_);
+    os::Commit(start_ + 3 * page_, page_);
+  }
+  ~ProcessMemoryTest() override { os::Unmap(start_, 4 * page_); }
+
+  static char* At(uintptr_t address) {
+    return reinterpret_cast<char*>(address);
+  }
+
+  // The bytes that could be copied.
+  std::string Copy(const std::vector<os::Piece>& pieces) {
+    std::string text(os::ProcessMemory::kMaxBytes, '\0');
+    text.resize(memory_.Copy(pieces.data(), pieces.size(), text.data()));
+    return text;
+  }
+
+  const size_t page_;
+  const uintptr_t start_;
+  os::ProcessMemory memory_;
+};
+
+TEST_F(ProcessMemoryTest, CopiesPiecesOneBehindTheOther) {
+  ASSERT_TRUE(memory_.IsOpen());
+  memcpy(At(start_), "first", 5);
+  memcpy(At(start_ + 3 * page_), "last", 4);
+  EXPECT_EQ(Copy({{start_, 5}, {start_ + 3 * page_, 4}}), "firstlast");
+  EXPECT_EQ(Copy({{start_, 5}}), "first") << "nothing of before is left";
+  const size_t most = os::ProcessMemory::kMaxBytes;
+  const std::string large(most, 'x');
+  const auto text = reinterpret_cast<uintptr_t>(large.data());
+  EXPECT_EQ(Copy({{text, most}}), large);
+}
+
+TEST_F(ProcessMemoryTest, StopsWhereNothingCanBeRead) {
+  memcpy(At(start_), "first", 5);
+  const uintptr_t hole = start_ + 2 * page_;
+  EXPECT_EQ(Copy({{hole, page_}}), "");
+  EXPECT_EQ(Copy({{start_, 2 * page_}, {hole, page_}}).substr(0, 5), "first");
+  EXPECT_EQ(Copy({{start_, 2 * page_}, {hole, page_}}).size(), 2 * page_);
+  EXPECT_EQ(Copy({{1, 8}}), "") << "not mapped";
+}
+
+TEST_F(ProcessMemoryTest, KnowsWhatWasWritten) {
+  *At(start_) = 1;
+  *At(start_ + 3 * page_) = 1;
+  os::PageState states[4];
+  if (!memory_.LookAtPages(start_, 4, states)) {
+    GTEST_SKIP() << "the kernel does not show its page maps";
+  }
+  EXPECT_EQ(states[0], os::PageState::kOwn);
+  EXPECT_EQ(states[1], os::PageState::kNeverWritten);
+  EXPECT_EQ(states[2], os::PageState::kNeverWritten);
+  EXPECT_EQ(states[3], os::PageState::kOwn);
+}
+
+// ----
 
 TEST_F(OsTest, AppendsToFiles) {
   const std::string path = std::string(testing::TempDir()) + "/appended";

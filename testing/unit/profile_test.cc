@@ -165,6 +165,14 @@ CORE_TEST(Profile, DropsSamplesForWhichThereIsNoRoom) {
   EXPECT_EQ(Live(), (Bytes{{1, kMost - 1}, {2, 1}}));
 }
 
+CORE_TEST(Profile, HasRoomForEveryAllocation) {
+  SetOption(Option::kSampleInterval, 1);
+  constexpr size_t kMost = 1 << 19;
+  for (size_t i = 1; i <= kMost; ++i) Add(16 * i, 1, i % 100000);
+  EXPECT_EQ(Dropped(), 0U);
+  EXPECT_EQ(Live().size(), 100000U);
+}
+
 CORE_TEST(Profile, DropsStacksForWhichThereIsNoRoom) {
   uintptr_t frames[kMaxStackDepth] = {};
   size_t kept = 0;

@@ -114,6 +114,13 @@ CORE_TEST(SamplingPoint, EachIsTheFirstWithTheSameChance) {
   EXPECT_NEAR(firsts[0], kTries * left, 5 * std::sqrt(kTries * left));
 }
 
+CORE_TEST(SamplingPoint, DrawsEveryByteWithAnIntervalOfOne) {
+  SetOption(Option::kSampleInterval, 1);
+  SamplingPoint point;
+  for (int i = 0; i < 1000000; ++i) ASSERT_EQ(point.Count(1000, 1), 1U);
+  EXPECT_EQ(SampleChance(1, 1), 1);
+}
+
 // ---- unbiased ----
 
 // Of so many allocations of one size, held within a window of `window` live

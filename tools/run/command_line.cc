@@ -48,6 +48,11 @@ ABSL_FLAG(std::string, profile, "",
           "leave a heap profile at exit, for go tool pprof");
 ABSL_FLAG(std::string, heap_map, "",
           "leave a heap map at exit, for //tools:heap_map");
+ABSL_FLAG(memalloc::run::LeaksFlag, leaks, memalloc::run::LeaksFlag(),
+          "leave a leak report at exit, of what nothing leads to any more, by "
+          "default in memalloc-leaks.%p.txt in the working directory; "
+          "estimated from samples, or with =exact or =exact:FILE of every "
+          "allocation, which is slow");
 ABSL_FLAG(std::string, trace, "",
           "record every call of the allocator, for //tools:replay");
 
@@ -63,9 +68,16 @@ struct Spelling {
 };
 
 constexpr Spelling kSpellings[] = {
-    {"stats", "[=FORMAT[:FILE]]"}, {"compare", "[=LIST]"}, {"rounds", "=N"},
-    {"timeout", "=SECONDS"},       {"hardened", ""},       {"guard", "=N"},
-    {"profile", "=FILE"},          {"heap-map", "=FILE"},  {"trace", "=FILE"},
+    {"stats", "[=FORMAT[:FILE]]"},
+    {"compare", "[=LIST]"},
+    {"rounds", "=N"},
+    {"timeout", "=SECONDS"},
+    {"hardened", ""},
+    {"guard", "=N"},
+    {"profile", "=FILE"},
+    {"heap-map", "=FILE"},
+    {"leaks", "[=FILE]"},
+    {"trace", "=FILE"},
 };
 
 absl::CommandLineFlag* FindFlag(absl::string_view name) {
@@ -75,7 +87,7 @@ absl::CommandLineFlag* FindFlag(absl::string_view name) {
 // Whether --NAME alone sets the flag, and --noNAME sets it back.
 bool IsSwitch(const absl::CommandLineFlag& flag) {
   return flag.IsOfType<bool>() || flag.IsOfType<StatsFlag>() ||
-         flag.IsOfType<CompareFlag>();
+         flag.IsOfType<CompareFlag>() || flag.IsOfType<LeaksFlag>();
 }
 
 // "--NAME=VALUE" of a flag of absl's.
@@ -172,6 +184,7 @@ absl::Status CheckTogether() {
       {"guard", absl::GetFlag(FLAGS_guard) != 0, false},
       {"profile", !absl::GetFlag(FLAGS_profile).empty(), false},
       {"heap-map", !absl::GetFlag(FLAGS_heap_map).empty(), false},
+      {"leaks", !absl::GetFlag(FLAGS_leaks).file.empty(), false},
       {"trace", !absl::GetFlag(FLAGS_trace).empty(), false},
   };
   for (const auto& flag : flags) {
@@ -258,6 +271,7 @@ std::string HelpText() {
       "  memalloc_run --compare sort --parallel=2 big.txt\n"
       "  memalloc_run --hardened ./server\n"
       "  memalloc_run --stats=json:/tmp/heap.json ./server\n"
+      "  memalloc_run --leaks=exact ./test\n"
       "  tools/bazel run //tools:memalloc_run -- --stats ls -l\n"
       "\n"
       "Flags:\n");

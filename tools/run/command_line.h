@@ -16,6 +16,7 @@
 #include "absl/flags/declare.h"
 #include "absl/status/statusor.h"
 #include "tools/run/compare_flag.h"
+#include "tools/run/leaks_flag.h"
 #include "tools/run/stats_flag.h"
 
 ABSL_DECLARE_FLAG(memalloc::run::StatsFlag, stats);
@@ -26,6 +27,7 @@ ABSL_DECLARE_FLAG(bool, hardened);
 ABSL_DECLARE_FLAG(uint32_t, guard);
 ABSL_DECLARE_FLAG(std::string, profile);
 ABSL_DECLARE_FLAG(std::string, heap_map);
+ABSL_DECLARE_FLAG(memalloc::run::LeaksFlag, leaks);
 ABSL_DECLARE_FLAG(std::string, trace);
 
 namespace memalloc::run {

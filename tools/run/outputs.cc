@@ -2,6 +2,7 @@
 
 #include "tools/run/outputs.h"
 
+#include <cstdlib>
 #include <utility>
 
 #include "absl/flags/flag.h"
@@ -13,6 +14,7 @@ namespace memalloc::run {
 
 absl::Status Outputs::Request() {
   const StatsFlag stats = absl::GetFlag(FLAGS_stats);
+  const LeaksFlag leaks = absl::GetFlag(FLAGS_leaks);
   const std::string trace = absl::GetFlag(FLAGS_trace);
   is_any_ = stats.is_wanted || !trace.empty();
   if (stats.is_wanted) {
@@ -31,7 +33,10 @@ absl::Status Outputs::Request() {
       {"statistics", "MEMALLOC_STATS", stats.file},
       {"heap map", "MEMALLOC_HEAP_MAP", absl::GetFlag(FLAGS_heap_map)},
       {"heap profile", "MEMALLOC_PROFILE", absl::GetFlag(FLAGS_profile)},
+      {"leak report", "MEMALLOC_LEAKS", leaks.file},
   };
+  // Each byte is a sample.
+  if (leaks.is_exact) setenv("MEMALLOC_SAMPLE_INTERVAL", "1", 1);
   for (const auto& report : wanted) {
     if (report.file.empty()) continue;
     is_any_ = true;

@@ -4,13 +4,32 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "tools/run/failure.h"
 
 namespace memalloc::run {
+namespace {
+
+// What a report that ends with a line of its own for that says of itself.
+std::string SummaryOf(const std::string& file) {
+  constexpr absl::string_view kSummary = "SUMMARY: memalloc: ";
+  std::ifstream stream(file);
+  std::string line;
+  std::string last;
+  while (std::getline(stream, line)) last = line;
+  absl::string_view text = last;
+  if (!absl::ConsumePrefix(&text, kSummary)) return "";
+  absl::ConsumeSuffix(&text, ".");
+  return absl::StrCat(": ", text);
+}
+
+}  // namespace
 
 absl::Status ReportFile::Request(const char* variable,
                                  const std::string& file) {
@@ -46,7 +65,8 @@ std::string ReportFile::WhereItWent(const std::string& what,
       absl::StrReplaceAll(path_, {{"%p", absl::StrCat(program)}, {"%%", "%"}});
   std::error_code error;
   return std::filesystem::exists(file, error)
-             ? absl::StrCat("memalloc_run: ", what, " in ", file, "\n")
+             ? absl::StrCat("memalloc_run: ", what, " in ", file,
+                            SummaryOf(file), "\n")
              : absl::StrCat("memalloc_run: no ", what, ": ", file,
                             " was not written\n");
 }
