@@ -231,6 +231,8 @@ CORE_TEST(PurgeRaces, RandomStepsWhileTheKernelRefusesSome) {
 CORE_TEST(PurgeRaces, ARefillThatTicksForLong) {
   StartClock();
   Allocate(64);
+  // The next one gets another block, and looks at the clock for that.
+  AllocateMany(5000, CellsPerBlock(5000));
   void* block = Allocate(4 * kMiB);
   Allocate(kMiB);
   Fill(block, 4 * kMiB, 1);

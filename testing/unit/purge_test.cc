@@ -28,9 +28,9 @@ constexpr uint64_t kNever = uint64_t{1} << 31;
 size_t Purges() { return fake_os::Count(Call::kPurge); }
 size_t Purgeable() { return g_central_heap.Counts().purgeable_bytes; }
 
-// Half a delay passes, and a thread looks at the clock. What it leaves to others
-// is done too. Tests begin with StartClock, as the very first look of the
-// process makes a tick too.
+// Half a delay passes, and a thread looks at the clock. What it leaves to
+// others is done too. Tests begin with StartClock, as the very first look of
+// the process makes a tick too.
 void Tick() {
   fake_os::PassTime(kDelay / 2);
   PassSlowPath();
