@@ -15,7 +15,10 @@
 #ifndef MEMALLOC_BASE_LOCK_H_
 #define MEMALLOC_BASE_LOCK_H_
 
+#include <errno.h>
 #include <pthread.h>
+#include <stdint.h>
+#include <time.h>
 
 #include "memalloc/base/attributes.h"
 #include "memalloc/base/check.h"
@@ -31,6 +34,9 @@ namespace memalloc {
 extern MEMALLOC_HIDDEN MEMALLOC_TLS unsigned t_forks_under_way;
 
 inline bool HoldsAllForFork() { return t_forks_under_way != 0; }
+
+// The later, the worse for who wants it.
+enum class LockState : uint8_t { kFree, kHeld, kHeldHere };
 
 class MEMALLOC_CAPABILITY("mutex") Lock {
  public:
@@ -53,12 +59,18 @@ class MEMALLOC_CAPABILITY("mutex") Lock {
     return HoldsAllForFork() || TryAcquire();
   }
 
-  // Whether the running thread holds it: a signal handler that interrupted the
-  // allocator must not come back into it.
-  bool IsHeldHere() MEMALLOC_NO_THREAD_SAFETY_ANALYSIS {
-    if (!AcquireUnlessHeld()) return true;
-    Release();
-    return false;
+  // Who holds it, without waiting for that: a signal handler that interrupted
+  // the allocator must not come back into it. One that interrupted libc's own
+  // functions finds it held by nobody it could name, for ever.
+  LockState Look() MEMALLOC_NO_THREAD_SAFETY_ANALYSIS {
+    if (HoldsAllForFork()) return LockState::kFree;
+    constexpr struct timespec kLongAgo = {0, 0};
+    const int error = pthread_mutex_timedlock(&mutex_, &kLongAgo);
+    if (error != 0) {
+      return error == EDEADLK ? LockState::kHeldHere : LockState::kHeld;
+    }
+    pthread_mutex_unlock(&mutex_);
+    return LockState::kFree;
   }
 
   // Makes the lock free again in a forked child, where the thread that is

@@ -31,6 +31,7 @@
 
 #include "memalloc/base/attributes.h"
 #include "memalloc/base/lock.h"
+#include "memalloc/base/math.h"
 #include "memalloc/heap/free_runs.h"
 #include "memalloc/heap/huge_cache.h"
 #include "memalloc/heap/huge_pages.h"
@@ -176,8 +177,8 @@ class CentralHeap {
   // thread holds the lock (a signal handler asks, or a debugger), near it.
   bool Owns(uintptr_t address) MEMALLOC_NO_THREAD_SAFETY_ANALYSIS;
 
-  // Whether the running thread holds a lock of the heap's.
-  bool IsLockedHere() { return lock_.IsHeldHere() || purge_lock_.IsHeldHere(); }
+  // The worse of the two.
+  LockState LookAtLocks() { return Max(lock_.Look(), purge_lock_.Look()); }
 
   // Where the memory is, by a walk of all headers; pages are looked at if
   // `with_pages` (census.h).

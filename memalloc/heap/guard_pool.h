@@ -72,8 +72,7 @@ class GuardPool {
 
   GuardCounts Counts() MEMALLOC_EXCLUDES(lock_);
 
-  // Whether the running thread holds its lock.
-  bool IsLockedHere() { return lock_.IsHeldHere(); }
+  LockState LookAtLock() { return lock_.Look(); }
 
   // As the handlers of CentralHeap, and outside of them.
   void PrepareFork() MEMALLOC_NO_THREAD_SAFETY_ANALYSIS { lock_.Acquire(); }

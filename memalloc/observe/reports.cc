@@ -8,6 +8,8 @@
 #include <atomic>
 
 #include "memalloc/base/line_buffer.h"
+#include "memalloc/base/lock.h"
+#include "memalloc/base/math.h"
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/guard_pool.h"
 #include "memalloc/heap/sampling.h"
@@ -126,8 +128,18 @@ int WriteReport(const char* kind, const char* path) {
 }
 
 bool MayLookAtHeap() {
-  return !g_central_heap.IsLockedHere() && !g_sampling_lock.IsHeldHere() &&
-         !g_guard_pool.IsLockedHere();
+  constexpr uint64_t kWait = 10;  // milliseconds
+  constexpr int kWaits = 200;
+  static const std::atomic<uint32_t> never{0};
+  for (int i = 0;; ++i) {
+    const LockState state =
+        Max(g_central_heap.LookAtLocks(),
+            Max(g_sampling_lock.Look(), g_guard_pool.LookAtLock()));
+    if (state != LockState::kHeld || i == kWaits) {
+      return state == LockState::kFree;
+    }
+    os::WaitWhile(never, 0, kWait);
+  }
 }
 
 void WriteWantedReports() {

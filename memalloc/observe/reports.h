@@ -16,8 +16,9 @@ namespace memalloc {
 // why the file could not be written (an errno value).
 int WriteReport(const char* kind, const char* path);
 
-// Whether the running thread may look at the heap: not if a signal handler that
-// interrupted the allocator ends the process.
+// Whether the running thread can look at the heap: not if a signal handler that
+// interrupted the allocator, or libc's mutex within, ends the process. Waits
+// two seconds at most for threads that work on the heap.
 bool MayLookAtHeap();
 
 }  // namespace memalloc

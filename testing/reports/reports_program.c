@@ -5,9 +5,11 @@
  *   fork             goes on in a child; the parent waits for it and exits
  *   line             prints "ready" and waits for a line on standard input
  *   _exit            ends without exit handlers
+ *   alarm            allocates until a signal's handler calls exit
  */
 
 #include <malloc.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +34,21 @@ static void Fork(void) {
   exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
 }
 
+static void Exit(int signal) {
+  (void)signal;
+  exit(0);
+}
+
+/* Blocks that each take the heap's lock. */
+static void AllocateUntilAlarm(void) {
+  signal(SIGALRM, Exit);
+  ualarm(20000, 0);
+  for (size_t i = 0;; ++i) {
+    void* volatile block = malloc(2000000 + i % 100 * 10000);
+    free(block);
+  }
+}
+
 int main(int count, char** arguments) {
   void* volatile live = malloc(1000);
   for (int i = 1; i < count; ++i) {
@@ -47,6 +64,8 @@ int main(int count, char** arguments) {
       puts("ready");
       fflush(stdout);
       if (fgets(line, sizeof(line), stdin) == NULL) return 1;
+    } else if (strcmp(argument, "alarm") == 0) {
+      AllocateUntilAlarm();
     } else if (strcmp(argument, "_exit") == 0) {
       fflush(stdout);
       _exit(0);

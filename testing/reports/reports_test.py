@@ -150,6 +150,18 @@ class ReportsTest(unittest.TestCase):
             _, output, _ = self.run_program(way, STATS="/dev/stdout")
             self.check_stats(output)
 
+    def test_exit_in_a_handler_that_interrupted_malloc(self):
+        for way in self.each_way():
+            for _ in range(10):
+                # It succeeds, with a report or with a line about none.
+                _, _, errors = self.run_program(
+                    way, "alarm", STATS=self.folder / "stats"
+                )
+                if self.files():
+                    self.assertEqual(errors, "")
+                else:
+                    self.assertIn("exit was called inside of malloc", errors)
+
     def test_a_file_that_cannot_be_written(self):
         for way in self.each_way():
             path = self.folder / "no" / "folder"

@@ -7,11 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <atomic>
 #include <string>
+#include <thread>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "memalloc/heap/allocator.h"
+#include "memalloc/heap/sampling.h"
 #include "memalloc/observe/report_writer.h"
 #include "memalloc/runtime/options.h"
 #include "memalloc/runtime/path_options.h"
@@ -19,6 +22,7 @@
 #include "testing/unit/fake_os.h"
 #include "testing/unit/fresh_process.h"
 #include "testing/unit/heap_testing.h"
+#include "testing/unit/worker.h"
 
 namespace memalloc {
 namespace {
@@ -217,6 +221,28 @@ TEST(Reports, AFailureIsTold) {
             }),
             "memalloc: cannot write stats to /stats: error 13; see "
             "docs/errors.md#cannot-write\n");
+}
+
+// ---- at exit ----
+
+// A lock that nobody gives back: so it is when a handler that interrupted
+// pthread_mutex_lock calls exit.
+CORE_TEST(ReportsAtExit, DoNotWaitForever) {
+  Allocate(1);
+  EXPECT_TRUE(MayLookAtHeap());
+  Worker worker;
+  worker.Do([] { g_sampling_lock.Acquire(); });
+  std::atomic<bool> ends{false};
+  std::thread clock([&ends] {
+    while (!ends) fake_os::PassTime(10);
+  });
+  EXPECT_FALSE(MayLookAtHeap());
+  ends = true;
+  clock.join();
+  worker.Do([] { g_sampling_lock.Release(); });
+  EXPECT_TRUE(MayLookAtHeap());
+  const LockHolder holder(g_sampling_lock);
+  EXPECT_FALSE(MayLookAtHeap()) << "at once";
 }
 
 // ---- the signal ----

@@ -264,6 +264,14 @@ CORE_TEST(Statistics, LocksTellWhoWaited) {
   EXPECT_EQ(lock.acquisitions(), 1 + 2 * rounds);
 }
 
+CORE_TEST(Statistics, LocksTellWhoHasThem) {
+  Lock lock;
+  EXPECT_EQ(lock.Look(), LockState::kFree);
+  const LockHolder holder(lock);
+  EXPECT_EQ(lock.Look(), LockState::kHeldHere);
+  std::thread([&] { EXPECT_EQ(lock.Look(), LockState::kHeld); }).join();
+}
+
 // Whatever threads do meanwhile: Take checks the sums.
 CORE_TEST(Statistics, BearThreadsAtWork) {
   std::atomic<bool> ends{false};
