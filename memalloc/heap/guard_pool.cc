@@ -68,7 +68,6 @@ bool GuardPool::MakeOnce() {
   const auto count = static_cast<uint32_t>(GetOption(Option::kGuardSlots));
   if (count == 0) return false;
   page_size_ = os::PageSize();
-  slot_count_ = count;
   const size_t pages = (2 * size_t{count} + 1) * page_size_;
   const size_t records = RoundUp(count * sizeof(GuardSlot), page_size_);
   const size_t bytes = RoundUp(pages + records, kArenaSize);
@@ -79,6 +78,7 @@ bool GuardPool::MakeOnce() {
     return false;
   }
   slots_ = reinterpret_cast<GuardSlot*>(start_ + pages);
+  slot_count_ = count;
   random_ = os::RandomWord();
   g_address_map.Set(start_, bytes / kArenaSize, SlotKind::kGuardPool);
   // Without it there is still what the guards cannot see: wrong frees.
@@ -98,7 +98,7 @@ GuardSlot* GuardPool::TakeSlot() {
     ++used_;
     return slot;
   }
-  if (freed_count_ <= slot_count_ / 4) return nullptr;
+  if (!HasReusable()) return nullptr;
   GuardSlot* slot = &slots_[first_freed_];
   if (!os::Unprotect(PageOf(slot), page_size_)) return nullptr;
   first_freed_ = slot->next_freed;
@@ -118,14 +118,15 @@ void* GuardPool::Allocate(size_t size) {
   // Without checks free does not ask the address map.
   if constexpr (!kHasChecks) return nullptr;
   // Not the member, which others may be about to set.
-  if (size > os::PageSize() || is_closed_.load(std::memory_order_relaxed)) {
+  if (size > os::PageSize() || is_full_.load(std::memory_order_relaxed) ||
+      is_closed_.load(std::memory_order_relaxed)) {
     return nullptr;
   }
   CallStack stack;
   CaptureCallStack(&stack);
   const LockHolder holder(lock_);
-  if (!MakeOnce()) return nullptr;
-  GuardSlot* slot = TakeSlot();
+  GuardSlot* slot = MakeOnce() ? TakeSlot() : nullptr;
+  NoteWhetherFull();
   if (slot == nullptr) return nullptr;
   const uintptr_t page = PageOf(slot);
   slot->start = page + Place(size);
@@ -175,6 +176,7 @@ void GuardPool::Retire(GuardSlot* slot) {
   slot->next_freed = kNone;
   last_freed_ = number;
   ++freed_count_;
+  NoteWhetherFull();
 }
 
 MEMALLOC_ENTRY size_t GuardPool::SizeOf(uintptr_t address, const char* call,

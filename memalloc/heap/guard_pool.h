@@ -92,6 +92,14 @@ class GuardPool {
 
   void WaitUntilTold();
   bool MakeOnce() MEMALLOC_REQUIRES(lock_);
+  bool HasReusable() const MEMALLOC_REQUIRES(lock_) {
+    return freed_count_ > slot_count_ / 4;
+  }
+  // Called when slots were taken or freed.
+  void NoteWhetherFull() MEMALLOC_REQUIRES(lock_) {
+    is_full_.store(used_ == slot_count_ && !HasReusable(),
+                   std::memory_order_relaxed);
+  }
   GuardSlot* TakeSlot() MEMALLOC_REQUIRES(lock_);
   uintptr_t Place(size_t size) MEMALLOC_REQUIRES(lock_);
   // The page of a slot.
@@ -123,6 +131,8 @@ class GuardPool {
   GuardSlot* slots_ = nullptr;  // the records
 
   bool was_made_ MEMALLOC_GUARDED_BY(lock_) = false;  // or could not be
+  // No slot is to be had, and to capture a stack for one would be in vain.
+  std::atomic<bool> is_full_{false};
   std::atomic<bool> is_closed_{false};
   // Of the mistake for which it was closed.
   std::atomic<int> teller_{0};  // thread

@@ -310,6 +310,12 @@ size_t UsableBytes() {
   return usable;
 }
 
+size_t CountThreadIds() {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  return state.thread_ids;
+}
+
 bool FaultsAreWatched() { return TheState().look_at_fault != nullptr; }
 
 void ShowFault(const os::Fault& fault) { TheState().look_at_fault(fault); }

@@ -141,6 +141,9 @@ size_t MappedBytes();
 // mappings.
 size_t UsableBytes();
 
+// How often the core asked which thread runs.
+size_t CountThreadIds();
+
 // ---- faults ----
 
 // Whether the core watches faults, and what it is shown if it does.

@@ -391,7 +391,12 @@ void WakeAll(const std::atomic<uint32_t>&) {
 
 int ProcessId() { return 4711; }
 
-int ThreadId() { return 4712; }
+int ThreadId() {
+  State& state = TheState();
+  const StateLock lock(state.mutex);
+  ++state.thread_ids;
+  return 4712;
+}
 
 bool WatchFaults(void (*look)(const Fault&)) {
   TheState().look_at_fault = look;

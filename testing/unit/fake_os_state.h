@@ -88,6 +88,8 @@ struct State {
   Actions before;
   Actions after;
 
+  size_t thread_ids = 0;
+
   void (*look_at_fault)(const os::Fault&) = nullptr;
 
   size_t advised_huge = 0;

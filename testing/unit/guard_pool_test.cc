@@ -122,6 +122,27 @@ CORE_TEST(GuardPool, ReusesTheOldestOnceAQuarterWaits) {
   g_guard_pool.Check();
 }
 
+// Each stack says whose it is.
+CORE_TEST(GuardPool, CapturesNoStacksInVain) {
+  SetOption(Option::kGuardSlots, 4);
+  const std::vector<void*> all = GuardedMany(1, 4);
+  const size_t before = fake_os::CountThreadIds();
+  EXPECT_GE(before, 4U);
+  EXPECT_EQ(Guarded(1), nullptr);
+  EXPECT_EQ(fake_os::CountThreadIds(), before);
+  for (int i = 0; i < 2; ++i) Free(all[i]);
+  EXPECT_NE(Guarded(1), nullptr);
+  EXPECT_EQ(Guarded(1), nullptr) << "one waits, as it was freed last";
+}
+
+CORE_TEST(GuardPool, CapturesNoStacksWhereItCannotBeMade) {
+  fake_os::Fail(fake_os::Call::kReserve, 1);
+  EXPECT_EQ(Guarded(1), nullptr);
+  const size_t before = fake_os::CountThreadIds();
+  EXPECT_EQ(Guarded(1), nullptr);
+  EXPECT_EQ(fake_os::CountThreadIds(), before);
+}
+
 CORE_TEST(GuardPool, GivesThePagesOfFreedOnesBack) {
   void* pointer = Guarded(100);
   const size_t before = g_guard_pool.Counts().resident_bytes;
