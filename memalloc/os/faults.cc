@@ -3,18 +3,23 @@
 #include "memalloc/os/faults.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
 
+#include <atomic>
+
 namespace memalloc::os {
 namespace {
 
 // Written before the handler is installed.
 void (*g_look)(const Fault&);
+// What it took the place of; known a moment later.
 struct sigaction g_previous;
+std::atomic<bool> g_has_previous{false};
 
 Fault FaultOf(const siginfo_t* info, const void* context) {
   Fault fault = {reinterpret_cast<uintptr_t>(info->si_addr), 0,
@@ -37,6 +42,7 @@ bool IsSent(const siginfo_t* info) { return info->si_code <= 0; }
 
 // As if the action that was there before had been there.
 void PassOn(int number, siginfo_t* info, void* context) {
+  while (!g_has_previous.load(std::memory_order_acquire)) sched_yield();
   const struct sigaction previous = g_previous;
   const bool is_function =
       previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN;
@@ -73,15 +79,19 @@ void OnSignal(int number, siginfo_t* info, void* context) {
 bool WatchFaults(void (*look)(const Fault&)) {
   const int saved_errno = errno;
   g_look = look;
-  bool is_watching = sigaction(SIGSEGV, nullptr, &g_previous) == 0;
-  if (is_watching) {
-    struct sigaction action = {};
-    action.sa_sigaction = &OnSignal;
-    action.sa_mask = g_previous.sa_mask;
-    action.sa_flags = SA_SIGINFO | SA_ONSTACK |
-                      (g_previous.sa_flags & (SA_NODEFER | SA_RESTART));
-    is_watching = sigaction(SIGSEGV, &action, nullptr) == 0;
-  }
+  // A handler on this thread would wait for what comes behind it.
+  sigset_t all;
+  sigset_t mask;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &mask);
+  struct sigaction action = {};
+  sigaction(SIGSEGV, nullptr, &action);
+  action.sa_sigaction = &OnSignal;
+  action.sa_flags =
+      SA_SIGINFO | SA_ONSTACK | (action.sa_flags & (SA_NODEFER | SA_RESTART));
+  const bool is_watching = sigaction(SIGSEGV, &action, &g_previous) == 0;
+  g_has_previous.store(true, std::memory_order_release);
+  pthread_sigmask(SIG_SETMASK, &mask, nullptr);
   errno = saved_errno;
   return is_watching;
 }
