@@ -386,13 +386,31 @@ void Close(int descriptor) {
   close(descriptor);
 }
 
+namespace {
+
+struct sigaction g_before_ours;
+
+}  // namespace
+
 bool HandleSignal(int signal, void (*handler)(int)) {
   static_assert(kStderrDescriptor == STDERR_FILENO);
   const ErrnoGuard guard;
   struct sigaction action = {};
-  action.sa_handler = handler == nullptr ? SIG_DFL : handler;
+  action.sa_handler = handler;
   action.sa_flags = SA_RESTART | SA_ONSTACK;
-  return sigaction(signal, &action, nullptr) == 0;
+  struct sigaction before;
+  if (sigaction(signal, &action, &before) != 0) return false;
+  if (before.sa_handler != handler) g_before_ours = before;
+  return true;
+}
+
+void ReturnSignal(int signal, void (*handler)(int)) {
+  const ErrnoGuard guard;
+  struct sigaction now;
+  if (sigaction(signal, nullptr, &now) != 0 || now.sa_handler != handler) {
+    return;
+  }
+  sigaction(signal, &g_before_ours, nullptr);
 }
 
 }  // namespace os

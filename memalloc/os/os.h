@@ -171,9 +171,11 @@ uintptr_t MapFilePart(const char* path, uint64_t offset, size_t bytes,
                       int* error);
 void UnmapFilePart(uintptr_t start, size_t bytes);
 
-// Calls `handler` at that signal from now on; null restores the system's
-// default. False if there is no such signal.
+// Calls `handler` at that signal from now on. False if there is no such signal.
 bool HandleSignal(int signal, void (*handler)(int));
+// Gives it back to whom it was taken from, unless somebody else has it by now;
+// of one signal at a time.
+void ReturnSignal(int signal, void (*handler)(int));
 
 }  // namespace memalloc::os
 

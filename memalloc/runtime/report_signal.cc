@@ -22,7 +22,7 @@ void OnSignal(int /*signal*/) { RequestReports(); }
 bool HandleReportSignal() {
   const auto wanted = static_cast<int>(GetOption(Option::kReportSignal));
   const int before = g_signal.exchange(wanted, std::memory_order_relaxed);
-  if (before != 0 && before != wanted) os::HandleSignal(before, nullptr);
+  if (before != 0 && before != wanted) os::ReturnSignal(before, &OnSignal);
   return wanted == 0 || os::HandleSignal(wanted, &OnSignal);
 }
 

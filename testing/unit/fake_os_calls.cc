@@ -405,8 +405,22 @@ bool WatchFaults(void (*look)(const Fault&)) {
 
 const char* ProgramName() { return "unit test"; }
 
+namespace {
+
+sighandler_t before_ours = SIG_DFL;
+
+}  // namespace
+
 bool HandleSignal(int signal, void (*handler)(int)) {
-  return ::signal(signal, handler == nullptr ? SIG_DFL : handler) != SIG_ERR;
+  const sighandler_t before = ::signal(signal, handler);
+  if (before == SIG_ERR) return false;
+  if (before != handler) before_ours = before;
+  return true;
+}
+
+void ReturnSignal(int signal, void (*handler)(int)) {
+  const sighandler_t now = ::signal(signal, before_ours);
+  if (now != handler) ::signal(signal, now);
 }
 
 }  // namespace os

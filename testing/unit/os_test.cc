@@ -323,6 +323,36 @@ TEST_F(OsTest, NamesTheProcess) {
   EXPECT_STREQ(os::ProgramName(), program_invocation_short_name);
 }
 
+std::atomic<int> signals{0};
+
+void CountSignal(int) { ++signals; }
+void ExpectUser2(int number, siginfo_t*, void*) { EXPECT_EQ(number, SIGUSR2); }
+
+TEST_F(OsTest, SignalsReturnToWhomTheyWereTakenFrom) {
+  struct sigaction programs = {};
+  programs.sa_sigaction = &ExpectUser2;
+  programs.sa_flags = SA_SIGINFO | SA_NODEFER;
+  sigaction(SIGUSR2, &programs, nullptr);
+  struct sigaction found;
+  for (const int times : {1, 2}) {
+    for (int i = 0; i < times; ++i) {
+      EXPECT_TRUE(os::HandleSignal(SIGUSR2, &CountSignal));
+    }
+    raise(SIGUSR2);
+    EXPECT_EQ(signals, times);
+    os::ReturnSignal(SIGUSR2, &CountSignal);
+    sigaction(SIGUSR2, nullptr, &found);
+    EXPECT_EQ(found.sa_sigaction, &ExpectUser2);
+    EXPECT_EQ(found.sa_flags & (SA_SIGINFO | SA_NODEFER),
+              SA_SIGINFO | SA_NODEFER);
+  }
+  os::HandleSignal(SIGUSR2, &CountSignal);
+  signal(SIGUSR2, SIG_IGN);
+  os::ReturnSignal(SIGUSR2, &CountSignal);
+  EXPECT_EQ(signal(SIGUSR2, SIG_DFL), SIG_IGN) << "the program has it by now";
+  EXPECT_FALSE(os::HandleSignal(SIGKILL, &CountSignal));
+}
+
 TEST_F(OsTest, DiesWithTheLine) {
   EXPECT_EXIT(
       {

@@ -247,6 +247,8 @@ CORE_TEST(ReportsAtExit, DoNotWaitForever) {
 
 // ---- the signal ----
 
+void IgnoreSignal(int) {}
+
 CORE_TEST(ReportSignal, IsHandledWhileTheOptionIsSet) {
   EXPECT_EQ(SetOptionByName("report_signal", "12"), 0);
   EXPECT_FALSE(TakeReportRequest());
@@ -260,7 +262,11 @@ CORE_TEST(ReportSignal, IsHandledWhileTheOptionIsSet) {
   raise(SIGUSR1);
   EXPECT_TRUE(TakeReportRequest());
   EXPECT_EQ(SetOptionByName("report_signal", "0"), 0);
-  EXPECT_EQ(signal(SIGUSR1, SIG_DFL), SIG_DFL);
+  EXPECT_EQ(signal(SIGUSR1, &IgnoreSignal), SIG_DFL);
+  EXPECT_EQ(SetOptionByName("report_signal", "10"), 0);
+  EXPECT_EQ(SetOptionByName("report_signal", "10"), 0);
+  EXPECT_EQ(SetOptionByName("report_signal", "0"), 0);
+  EXPECT_EQ(signal(SIGUSR1, SIG_DFL), &IgnoreSignal) << "as it was";
   EXPECT_EQ(SetOptionByName("report_signal", "9"), EINVAL) << "SIGKILL";
 }
 
