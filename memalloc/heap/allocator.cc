@@ -140,13 +140,15 @@ void* Move(void* pointer, size_t old_size, size_t size) {
   return target;
 }
 
-// A large or huge block was resized, and is no sample by now.
-void CountResized(void* pointer, size_t old_size, bool was_sampled) {
-  if (MEMALLOC_LIKELY(!was_sampled && !SamplingIsOn())) return;
+// A large or huge block was resized; `sample` is the key under which it is a
+// sample, 0 if it is none.
+void CountResized(void* pointer, size_t old_size, uintptr_t sample) {
+  if (MEMALLOC_LIKELY(sample == 0 && !SamplingIsOn())) return;
   const auto address = reinterpret_cast<uintptr_t>(pointer);
   BlockHeader* block = BlockOfAllocation(address, "realloc");
   const size_t size = SizeOf(block);
-  if (was_sampled) {
+  if (sample != 0) {
+    EndSample(sample, block);
     KeepSampled(address, block, old_size);
   } else if (size > old_size) {
     CountWhole(address, block, size - old_size);
@@ -155,16 +157,23 @@ void CountResized(void* pointer, size_t old_size, bool was_sampled) {
 
 // Null if it cannot be; the block is as it was then.
 void* ResizeHuge(BlockHeader* block, void* pointer, size_t size) {
+  const auto address = reinterpret_cast<uintptr_t>(pointer);
   const size_t old_size = SizeOf(block);
-  // Before it moves: another thread may get the address at once.
+  // Another thread may get the address at once, and take a sample there. On a
+  // stack none begins.
   const bool was_sampled = IsSampled(block);
-  if (was_sampled) EndSample(reinterpret_cast<uintptr_t>(pointer), block);
+  const auto aside = reinterpret_cast<uintptr_t>(&old_size);
+  if (was_sampled) RenameSample(address, aside);
   void* moved = nullptr;
   if (size > old_size) {
     moved = g_central_heap.ResizeHuge(block, GrownSize(old_size, size));
   }
   if (moved == nullptr) moved = g_central_heap.ResizeHuge(block, size);
-  CountResized(moved != nullptr ? moved : pointer, old_size, was_sampled);
+  if (moved != nullptr) {
+    CountResized(moved, old_size, was_sampled ? aside : 0);
+  } else if (was_sampled) {
+    RenameSample(aside, address);
+  }
   return moved;
 }
 
@@ -199,9 +208,7 @@ MEMALLOC_SLOW void* ReallocateSlow(void* pointer, size_t size) {
     const bool stays_large =
         size > kMaxSmallSize && (size < old_size || !IsHuge(size));
     if (stays_large && g_central_heap.ResizeLarge(block, size)) {
-      const bool was_sampled = IsSampled(block);
-      if (was_sampled) EndSample(address, block);
-      CountResized(pointer, old_size, was_sampled);
+      CountResized(pointer, old_size, IsSampled(block) ? address : 0);
       return pointer;
     }
   } else if (IsHuge(size)) {

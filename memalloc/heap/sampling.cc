@@ -147,6 +147,12 @@ void KeepSampled(uintptr_t start, BlockHeader* block, size_t old_size) {
   MarkSampled(start, block, interval);
 }
 
+void RenameSample(uintptr_t from, uintptr_t to) {
+  const int saved_errno = errno;
+  Hooks().renamed(from, to);
+  errno = saved_errno;
+}
+
 void EndSample(uintptr_t start, BlockHeader* block) {
   TellFreed(start);
   if (block->status == BlockStatus::kSmall) {

@@ -56,8 +56,11 @@ struct SampleHooks {
   // `start` is a sample of `size` bytes (all that may be used of it), drawn
   // with `interval`.
   void (*taken)(uintptr_t start, size_t size, uint64_t interval);
-  // It is one no longer: it is about to be freed, or to be resized.
+  // It is one no longer: it is about to be freed, or was resized.
   void (*freed)(uintptr_t start);
+  // It has another key from now on: something unlike all addresses of samples,
+  // while it may move, or again where it starts.
+  void (*renamed)(uintptr_t from, uintptr_t to);
 };
 
 // Defined by the observe layer.
@@ -127,6 +130,9 @@ MEMALLOC_SLOW void CountWhole(uintptr_t start, BlockHeader* block,
 // A large or huge block that was a sample, and was resized from `old_size`
 // bytes: it is one again, or perhaps not if it shrank.
 void KeepSampled(uintptr_t start, BlockHeader* block, size_t old_size);
+
+// Tells that the sample has another key.
+void RenameSample(uintptr_t from, uintptr_t to);
 
 // Ends the sample: a large or huge block is as any other then, a cell is freed.
 MEMALLOC_SLOW void EndSample(uintptr_t start, BlockHeader* block);

@@ -67,6 +67,11 @@ void OnFreed(uintptr_t start) {
   g_profile.Remove(start, now);
 }
 
+void OnRenamed(uintptr_t from, uintptr_t to) {
+  const LockHolder holder(g_sampling_lock);
+  g_profile.Rename(from, to);
+}
+
 // ---- reports ----
 
 constexpr size_t kMaxValues = 4;
@@ -195,7 +200,7 @@ class Rows {
 
 }  // namespace
 
-const SampleHooks kProfileHooks = {&Prepare, &OnTaken, &OnFreed};
+const SampleHooks kProfileHooks = {&Prepare, &OnTaken, &OnFreed, &OnRenamed};
 
 void WriteProfile(ReportWriter& writer) {
   static constexpr SampleType kTypes[] = {{"alloc_objects", "count"},

@@ -90,6 +90,31 @@ uint32_t* ProfileTables::SampleBucket(uintptr_t start) const {
   return &sample_buckets_[Mix(start) % kSampleBuckets];
 }
 
+void ProfileTables::Link(uint32_t number) {
+  uint32_t* bucket = SampleBucket(samples_[number].start);
+  samples_[number].next = *bucket;
+  *bucket = number;
+}
+
+// Takes it out of its chain; 0 if there is none.
+uint32_t ProfileTables::Unlink(uintptr_t start) {
+  if (stacks_ == 0) return 0;
+  uint32_t* link = SampleBucket(start);
+  while (*link != 0 && samples_[*link].start != start) {
+    link = &samples_[*link].next;
+  }
+  const uint32_t number = *link;
+  if (number != 0) *link = samples_[number].next;
+  return number;
+}
+
+void ProfileTables::Rename(uintptr_t from, uintptr_t to) {
+  const uint32_t number = Unlink(from);
+  if (number == 0) return;
+  samples_[number].start = to;
+  Link(number);
+}
+
 void ProfileTables::Add(uintptr_t start, size_t size, double weight,
                         uint64_t now, const uintptr_t* frames, size_t depth) {
   const uint32_t number = MakeTables() ? NewSample() : 0;
@@ -101,9 +126,8 @@ void ProfileTables::Add(uintptr_t start, size_t size, double weight,
     free_samples_ = number;
     return;
   }
-  uint32_t* bucket = SampleBucket(start);
-  samples_[number] = {start, size, weight, now, stack_number, *bucket};
-  *bucket = number;
+  samples_[number] = {start, size, weight, now, stack_number, 0};
+  Link(number);
   const Counts counts = samples_[number].AsCounts();
   Stack* stack = StackAt(stack_number);
   stack->at_peak.NoteBefore(stack->live, peak_);
@@ -118,15 +142,9 @@ void ProfileTables::Add(uintptr_t start, size_t size, double weight,
 }
 
 void ProfileTables::Remove(uintptr_t start, uint64_t now) {
-  if (stacks_ == 0) return;
-  uint32_t* link = SampleBucket(start);
-  while (*link != 0 && samples_[*link].start != start) {
-    link = &samples_[*link].next;
-  }
-  const uint32_t number = *link;
+  const uint32_t number = Unlink(start);
   if (number == 0) return;
   Sample* sample = &samples_[number];
-  *link = sample->next;
   const Counts counts = sample->AsCounts();
   Stack* stack = StackAt(sample->stack);
   stack->at_peak.NoteBefore(stack->live, peak_);

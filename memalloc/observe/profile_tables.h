@@ -84,6 +84,9 @@ class ProfileTables {
   // It was freed; nothing happens if it was not kept.
   void Remove(uintptr_t start, uint64_t now) MEMALLOC_REQUIRES(g_sampling_lock);
 
+  // It has another key; nothing happens if it was not kept.
+  void Rename(uintptr_t from, uintptr_t to) MEMALLOC_REQUIRES(g_sampling_lock);
+
   // From now on growth is counted from here.
   void Mark() MEMALLOC_REQUIRES(g_sampling_lock) { ++mark_; }
 
@@ -164,6 +167,8 @@ class ProfileTables {
   uint32_t NewSample() MEMALLOC_REQUIRES(g_sampling_lock);
   uint32_t* SampleBucket(uintptr_t start) const
       MEMALLOC_REQUIRES(g_sampling_lock);
+  uint32_t Unlink(uintptr_t start) MEMALLOC_REQUIRES(g_sampling_lock);
+  void Link(uint32_t number) MEMALLOC_REQUIRES(g_sampling_lock);
 
   uint32_t* stack_buckets_ MEMALLOC_GUARDED_BY(g_sampling_lock) = nullptr;
   uint32_t* sample_buckets_ MEMALLOC_GUARDED_BY(g_sampling_lock) = nullptr;

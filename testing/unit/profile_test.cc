@@ -31,7 +31,7 @@ void Remove(uintptr_t start, uint64_t now = 0) {
   g_profile.Remove(start, now);
 }
 
-// Bytes by stack.
+// Bytes by innermost frame.
 using Bytes = std::map<uintptr_t, double>;
 
 template <typename Get>
@@ -40,7 +40,7 @@ Bytes Collect(Get get) {
   const LockHolder holder(g_sampling_lock);
   g_profile.ForStacks([&](const Stack& stack) {
     const double bytes = get(stack).bytes;
-    if (bytes != 0) all[stack.frames()[0]] = bytes;
+    if (bytes != 0) all[stack.frames()[0]] += bytes;
   });
   return all;
 }
@@ -205,6 +205,22 @@ CORE_TEST(Profile, ComesFromTheHeap) {
   Free(sample);
   EXPECT_EQ(Live(), Bytes());
   EXPECT_EQ(Allocated(), live);
+}
+
+CORE_TEST(Profile, CountsNothingForWhatIsNotResized) {
+  SetOption(Option::kSampleInterval, 1);
+  constexpr size_t kSize = size_t{20} << 20;
+  void* sample = Allocate(kSize);
+  const Bytes allocated = Allocated();
+  fake_os::FailAny(1, fake_os::kForEver);
+  EXPECT_EQ(Reallocate(sample, 50 * kSize), nullptr);
+  EXPECT_EQ(Allocated(), allocated);
+  EXPECT_EQ(Live(), allocated);
+  fake_os::EndShortage();
+  EXPECT_NE(sample = Reallocate(sample, 2 * kSize), nullptr);
+  EXPECT_NE(Allocated(), allocated);
+  Free(sample);
+  EXPECT_EQ(Live(), Bytes());
 }
 
 CORE_TEST(Profile, IsWrittenToAFile) {

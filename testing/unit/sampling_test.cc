@@ -10,6 +10,7 @@
 #include <cstring>
 #include <map>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -46,9 +47,18 @@ void NoteFreed(uintptr_t start) {
   errno = ENOTTY;
 }
 
+void NoteRenamed(uintptr_t from, uintptr_t to) {
+  auto sample = g_live->extract(from);
+  ASSERT_FALSE(sample.empty()) << "was none";
+  sample.key() = to;
+  EXPECT_TRUE(g_live->insert(std::move(sample)).inserted) << "is one already";
+  errno = ENOTTY;
+}
+
 void PrepareNothing() {}
 
-constexpr SampleHooks kHooks = {&PrepareNothing, &NoteTaken, &NoteFreed};
+constexpr SampleHooks kHooks = {&PrepareNothing, &NoteTaken, &NoteFreed,
+                                &NoteRenamed};
 
 void StartSampling(uint64_t interval) {
   g_live = new std::map<uintptr_t, size_t>;
@@ -217,10 +227,12 @@ CORE_TEST(Sampling, FollowsHugeBlocksThatMove) {
     EXPECT_TRUE(HasPattern(block, 100, 1));
     EXPECT_EQ(g_live->size(), 2U);
   }
-  // Refused: it is a sample as before.
+  // Refused: it is the same sample as before.
+  const size_t taken = g_taken;
   fake_os::FailAny(1, fake_os::kForEver);
   EXPECT_EQ(Reallocate(block, 900 * kMiB), nullptr);
   fake_os::EndShortage();
+  EXPECT_EQ(g_taken, taken);
   EXPECT_TRUE(IsSample(block));
   Free(block);
   Free(in_the_way);
@@ -307,7 +319,7 @@ void AllocateWithin(uintptr_t, size_t, uint64_t) {
 
 CORE_TEST(Sample, IsNotTakenWithinAHook) {
   static constexpr SampleHooks kAllocates = {&PrepareNothing, &AllocateWithin,
-                                             &NoteFreed};
+                                             &NoteFreed, &NoteRenamed};
   StartSampling(1);
   g_sample_hooks.store(&kAllocates);
   Allocate(16);
