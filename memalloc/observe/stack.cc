@@ -7,6 +7,7 @@
 #include <atomic>
 
 #include "memalloc/base/attributes.h"
+#include "memalloc/base/lock.h"
 #include "memalloc/os/os.h"
 #include "memalloc/runtime/runtime.h"
 
@@ -110,9 +111,14 @@ void PrepareForkOfStacks() {
 }
 
 void AfterForkOfStacks(bool in_child) {
-  // Others may have been about to turn back when the child was made.
-  if (in_child) g_inside.store(t_is_inside ? 1 : 0, std::memory_order_relaxed);
-  g_forks.fetch_sub(1, std::memory_order_relaxed);
+  if (!in_child) {
+    g_forks.fetch_sub(1, std::memory_order_relaxed);
+    return;
+  }
+  // Others may have been about to turn back, or to fork as well, when the child
+  // was made.
+  g_inside.store(t_is_inside ? 1 : 0, std::memory_order_relaxed);
+  g_forks.store(t_forks_under_way, std::memory_order_relaxed);
 }
 
 }  // namespace memalloc

@@ -16,6 +16,7 @@
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/thread_heap.h"
 #include "memalloc/layout/free_cell.h"
+#include "memalloc/observe/stack.h"
 #include "memalloc/observe/summary.h"
 #include "testing/unit/fake_os.h"
 #include "testing/unit/fresh_process.h"
@@ -250,6 +251,21 @@ CORE_TEST(Fork, AHandlerMayFork) {
   EXPECT_FALSE(HoldsAllForFork());
   AllocateMany(64, 3000);
   CheckHeap();
+}
+
+// Their handlers run before they wait for each other.
+CORE_TEST(Fork, TwoThreadsMayForkAtOnce) {
+  Allocate(64);
+  uintptr_t frames[kMaxStackDepth];
+  ASSERT_NE(CaptureStack(frames), 0U);
+  Worker other;
+  other.Do(&PrepareForkOfStacks);
+  InForkedChild([&frames] {
+    EXPECT_NE(CaptureStack(frames), 0U) << "the other is not here";
+  });
+  EXPECT_EQ(CaptureStack(frames), 0U) << "the other forks still";
+  other.Do([] { AfterForkOfStacks(/*in_child=*/false); });
+  EXPECT_NE(CaptureStack(frames), 0U);
 }
 
 CORE_TEST(Fork, AnEarlierHandlerLeavesTheInboxAlone) {
