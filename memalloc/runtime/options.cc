@@ -89,16 +89,25 @@ void TellBadValue(Source source, Span name, Span value,
   os::WriteToStderr(line.data(), line.size());
 }
 
-void TellHardenedOnly(Source source, Span name) {
+// It is for the other one of the two builds.
+void TellWrongBuild(Source source, Span name) {
   LineBuffer line;
   line.Text("memalloc: ");
   AppendName(source, name, line);
-  line.Text(": has an effect in the hardened build only");
-  line.Text("; it is ignored, see docs/errors.md#hardened-only").EndLine();
+  line.Text(kIsHardened
+                ? ": has no effect in the hardened build; it is ignored, see "
+                  "docs/errors.md#not-hardened"
+                : ": has an effect in the hardened build only; it is ignored, "
+                  "see docs/errors.md#hardened-only");
+  line.EndLine();
   os::WriteToStderr(line.data(), line.size());
 }
 
 void ReadPath(Source source, Span name, PathOption option, Span text) {
+  // Nobody watches the calls there.
+  if (kIsHardened && option == PathOption::kTrace) {
+    return TellWrongBuild(source, name);
+  }
   if (SetPath(option, text)) return;
   TellBadValue(source, name, text,
                [option](LineBuffer& line) { AppendWantedPath(option, line); });
@@ -113,7 +122,7 @@ void ReadOption(Source source, Span name, Span text) {
   }
   const size_t option = FindOption(name, letters);
   if (option == kNumOptions) return TellUnknown(source, name);
-  if (!HasEffect(option)) return TellHardenedOnly(source, name);
+  if (!HasEffect(option)) return TellWrongBuild(source, name);
   const OptionInfo& info = kOptionInfo[option];
   uint64_t value;
   if (!ParseValue(info, text, &value)) {

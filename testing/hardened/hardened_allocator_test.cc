@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <random>
 #include <vector>
@@ -268,6 +269,18 @@ CORE_TEST(HardenedAllocator, WhatAnotherThreadFreesIsCheckedToo) {
   }
   worker.End();
   CheckHeap();
+}
+
+// What only the other build does.
+TEST(HardenedAllocator, TellsThatItRecordsNoTrace) {
+  EXPECT_EQ(OutputUntilAbort([] {
+              fake_os::SetEnvironment("MEMALLOC_TRACE", "/trace");
+              hardened::Free(hardened::Allocate(100));
+              EXPECT_EQ(fake_os::Files(), 0U);
+              abort();
+            }),
+            "memalloc: MEMALLOC_TRACE: has no effect in the hardened build; it "
+            "is ignored, see docs/errors.md#not-hardened\n");
 }
 
 }  // namespace
