@@ -112,6 +112,21 @@ void ReadAfterFreeByOther() {
   std::thread([pointer] { FreeHere(pointer); }).join();
   ReadHere(pointer);
 }
+// One of them tells it, and the other one waits for that.
+void ReadAfterFreeByBoth() {
+  char* pointer = AllocateHere();
+  FreeHere(pointer);
+  std::atomic<int> ready{0};
+  const auto read = [&] {
+    for (++ready; ready < 2;) {
+    }
+    ReadHere(pointer + 4);
+  };
+  std::thread one(read);
+  std::thread other(read);
+  one.join();
+  other.join();
+}
 void CheckHeapAfterOverflow() {
   WriteHere(AllocateHere() + kSize);
   memalloc_check_heap();
@@ -294,6 +309,7 @@ const Case kCases[] = {
     {"realloc_after_free", ReallocAfterFree},
     {"wrong_size", WrongSize},
     {"read_after_free_by_other", ReadAfterFreeByOther},
+    {"read_after_free_by_both", ReadAfterFreeByBoth},
     {"check_heap_after_overflow", CheckHeapAfterOverflow},
     {"double_free_in_child", DoubleFreeInChild},
     {"read_on_alternate_stack", ReadOnAlternateStack},

@@ -35,6 +35,12 @@ ACCESSES = {
         "0 bytes into",
         FREED,
     ),
+    "read_after_free_by_both": (
+        "read",
+        "use after free",
+        "4 bytes into",
+        FREED,
+    ),
     "read_on_alternate_stack": (
         "read",
         "use after free",
@@ -183,7 +189,7 @@ class GuardingTest(unittest.TestCase):
                 found = self.check_report(way, result.stderr, *ACCESSES[case])
                 self.assertEqual(
                     len({thread for _, thread, _ in found}),
-                    2 if case == "read_after_free_by_other" else 1,
+                    2 if case.startswith("read_after_free_by_") else 1,
                 )
 
     def test_calls(self):

@@ -6,7 +6,9 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -234,6 +236,22 @@ void OtherVersions() {
   REQUIRE(newer.known.live_cells.bytes == UINT64_MAX);
 }
 
+void* Ask(void*) {
+  REQUIRE(mallinfo2().arena > 0);
+  return nullptr;
+}
+
+// The smallest that a thread may have.
+void SmallStack() {
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  REQUIRE(pthread_attr_setstacksize(&attributes, PTHREAD_STACK_MIN) == 0);
+  pthread_t thread;
+  REQUIRE(pthread_create(&thread, &attributes, &Ask, nullptr) == 0);
+  pthread_join(thread, nullptr);
+  pthread_attr_destroy(&attributes);
+}
+
 }  // namespace
 
 std::vector<Scenario> Scenarios() {
@@ -243,6 +261,7 @@ std::vector<Scenario> Scenarios() {
       {"HugePartlyTouched", HugePartlyTouched},
       {"Threads", Threads},
       {"OtherVersions", OtherVersions},
+      {"SmallStack", SmallStack},
   };
   for (Scenario& scenario : scenarios) scenario.not_on_libc = kNotOnLibc;
   return scenarios;

@@ -1,6 +1,10 @@
 // Flags that have the program leave a report in a file: it is there, and the
 // last line says where.
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <filesystem>
 #include <string>
 
@@ -57,6 +61,22 @@ TEST_F(ReportFilesTest, HeapMapOfEachProcess) {
     ++maps;
   }
   EXPECT_EQ(maps, 2U) << "of bash and of ls";
+}
+
+// As /dev/stdout is.
+TEST_F(ReportFilesTest, APipeIsWrittenToAndStays) {
+  const std::string pipe = scratch_ / "pipe";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  const int end = open(pipe.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  ASSERT_GE(end, 0);
+  RunRunner({"--heap-map=pipe", ProbePath(), "allocate", "1"}, options_);
+  EXPECT_TRUE(std::filesystem::is_fifo(pipe));
+  char text[65536];
+  const ssize_t size = read(end, text, sizeof(text));
+  close(end);
+  ASSERT_GT(size, 0);
+  EXPECT_THAT(std::string(text, static_cast<size_t>(size)),
+              StartsWith("{\"memalloc_heap_map\":1,"));
 }
 
 TEST_F(ReportFilesTest, SaysThatThereIsNone) {

@@ -62,6 +62,16 @@ TEST_F(TraceTest, RelativePathsAreTheCallers) {
                            ".[0-9]+: [0-9]+ calls of probe .*\n"));
 }
 
+TEST_F(TraceTest, TheFoldersNameIsTakenAsItIs) {
+  const std::string folder = scratch_ / "100%p of 50%%";
+  ASSERT_TRUE(std::filesystem::create_directory(folder));
+  const Result result =
+      Trace(folder + "/trace", {ProbePath(), "allocate", "1"});
+  EXPECT_THAT(result.errors,
+              StartsWith("memalloc_run: trace " + folder + "/trace: "));
+  EXPECT_TRUE(std::filesystem::exists(folder + "/trace"));
+}
+
 TEST_F(TraceTest, WhatIsThereStaysAndIsNotTold) {
   Trace(file_, {ProbePath(), "allocate", "1"});
   const Result result = Trace(file_, {ProbePath(), "allocate", "1"});

@@ -22,6 +22,7 @@
 #include "testing/unit/fake_os.h"
 #include "testing/unit/fresh_process.h"
 #include "testing/unit/heap_testing.h"
+#include "testing/unit/worker.h"
 
 namespace memalloc {
 namespace {
@@ -302,6 +303,21 @@ CORE_TEST(Sample, TakesABlockOfItsOwnAndGivesItBack) {
   EXPECT_EQ(BlocksInUse(), before);
   EXPECT_TRUE(g_live->empty());
   CheckHeap();
+}
+
+// With a delay of 0 the pages go before the block does.
+CORE_TEST(Sample, IsNotLookedIntoOnceItsPagesMayGo) {
+  StartSampling(1);
+  SetOption(Option::kPurgeDelay, 0);
+  void* sample = AllocateSample(5000);
+  Worker worker;
+  bool checked = false;
+  fake_os::After(fake_os::Call::kPurge, [&] {
+    worker.Do([] { g_central_heap.Check(t_heap); });
+    checked = true;
+  });
+  Free(sample);
+  EXPECT_TRUE(checked);
 }
 
 CORE_TEST(Sample, KeepsErrno) {
