@@ -8,8 +8,10 @@
 
 #include "memalloc/base/options.h"
 #include "memalloc/heap/central_heap.h"
+#include "memalloc/heap/sampling.h"
 #include "memalloc/heap/thread_heap.h"
 #include "memalloc/layout/address_map.h"
+#include "memalloc/observe/profile_tables.h"
 #include "testing/unit/fake_os.h"
 
 namespace memalloc::fuzz {
@@ -25,6 +27,10 @@ constexpr int kTicks = 6;
 void BeginAnew() {
   t_heap = &g_no_heap;
   new (&g_central_heap) CentralHeap();
+  new (&g_sampled_cells) SampledCells();
+  new (&g_profile) ProfileTables();
+  g_has_samples = false;
+  t_sampling_point.Restart();
   g_address_map.Set(fake_os::Reservation().start,
                     fake_os::Reservation().bytes >> kArenaShift,
                     SlotKind::kForeign);

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "memalloc/base/options.h"
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/thread_heap.h"
 #include "testing/fuzz/fresh_heap.h"
@@ -18,6 +19,7 @@ namespace memalloc::fuzz {
 namespace {
 
 constexpr size_t kMaxSteps = 300;
+constexpr uint64_t kSampleInterval = 16 << 10;
 constexpr size_t kWorkers = 12;  // more than there are parked heaps
 
 // What was done in all inputs, told at the end.
@@ -31,11 +33,15 @@ struct Totals {
 };
 Totals g_totals;
 
-// What the kernel is like, which the core may learn at its first use.
-void SetUpKernel(FuzzedDataProvider* input) {
+// What the kernel is like, which the core may learn at its first use. Every
+// fourth place of the break has samples taken, which costs no byte of the
+// input.
+void SetUp(FuzzedDataProvider* input) {
   fake_os::SetPageSize(
       input->PickValueInArray<size_t>({4096, 4096, 4096, 16384, 65536}));
-  fake_os::PlaceBreak(input->ConsumeIntegralInRange<size_t>(1, 1 << 24));
+  const auto offset = input->ConsumeIntegralInRange<size_t>(1, 1 << 24);
+  fake_os::PlaceBreak(offset);
+  if (offset % 4 == 0) SetOption(Option::kSampleInterval, kSampleInterval);
   if (input->ConsumeBool()) fake_os::RefusalsLeaveHoles();
 }
 
@@ -85,7 +91,7 @@ class Threads {
 
 void Run(FuzzedDataProvider* input) {
   BeginAnew();
-  SetUpKernel(input);
+  SetUp(input);
   Player player(input, /*exchange=*/nullptr);
   {
     Threads threads(input, &player);

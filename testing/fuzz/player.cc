@@ -8,6 +8,7 @@
 #include "memalloc/base/options.h"
 #include "memalloc/heap/allocator.h"
 #include "memalloc/heap/central_heap.h"
+#include "memalloc/heap/sized_free.h"
 #include "memalloc/layout/constants.h"
 #include "testing/unit/fake_os.h"
 
@@ -231,9 +232,14 @@ void Player::UseAllOfOne() {
   model_.AddResized(pointer, before.usable, before);
 }
 
+// With its size, as delete does, or without; the address says which.
 void Player::FreeOne(void* pointer) {
-  if (pointer != nullptr) model_.Remove(pointer);
-  Free(pointer);
+  if (pointer == nullptr) return Free(pointer);
+  const size_t size = model_.Remove(pointer).size;
+  if ((reinterpret_cast<uintptr_t>(pointer) / kMinAlignment) % 2 == 0) {
+    return Free(pointer);
+  }
+  FreeSized(pointer, size, "free_sized");
 }
 
 // Every so many-th allocation, from some place on.
