@@ -254,6 +254,8 @@ class CentralHeap {
   void FillBatch(PurgeBatch* batch) MEMALLOC_REQUIRES(lock_);
   bool TakeIdle(ArenaHeader* arena, PurgeBatch* batch) MEMALLOC_REQUIRES(lock_);
   void EmptyBatch(const PurgeBatch& batch) MEMALLOC_REQUIRES(lock_);
+  bool IsPatient() MEMALLOC_EXCLUDES(lock_);
+  void NoteAnswers() MEMALLOC_REQUIRES(lock_);
   bool WaitForBatch() MEMALLOC_NO_THREAD_SAFETY_ANALYSIS;
   static bool PurgesAtOnce();
   static bool PurgeBlock(const BlockHeader* first, size_t granules);
@@ -371,6 +373,12 @@ class CentralHeap {
   BlockList purging_ MEMALLOC_GUARDED_BY(lock_);
   // The next arena to look for idle granules in; null when nobody does.
   ArenaHeader* purge_cursor_ MEMALLOC_GUARDED_BY(lock_) = nullptr;
+  // What the kernel said since the arenas are looked through; ticks to let pass
+  // without, where it refused all; and how many these were in all.
+  bool any_purged_ MEMALLOC_GUARDED_BY(lock_) = false;
+  bool any_refused_ MEMALLOC_GUARDED_BY(lock_) = false;
+  uint32_t ticks_to_wait_ MEMALLOC_GUARDED_BY(lock_) = 0;
+  uint32_t patience_ MEMALLOC_GUARDED_BY(lock_) = 0;
   bool has_grown_ MEMALLOC_GUARDED_BY(lock_) = false;  // since the last tick
   uint64_t purge_calls_ MEMALLOC_GUARDED_BY(lock_) = 0;
   uint64_t purged_bytes_ MEMALLOC_GUARDED_BY(lock_) = 0;

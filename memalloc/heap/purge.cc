@@ -29,6 +29,9 @@ constexpr size_t kBatchesAtOnce = 4;
 // Arenas that are looked through each time that the lock is held.
 constexpr size_t kArenasAtOnce = 256;
 
+// Ticks that pass at most until the kernel, which refused, is asked again.
+constexpr uint32_t kMaxPatience = 32;
+
 bool IsNever(uint64_t delay) {
   return delay == kOptionInfo[static_cast<size_t>(Option::kPurgeDelay)].max;
 }
@@ -107,8 +110,28 @@ void CentralHeap::Tick(uint64_t now, uint64_t delay, ThreadHeap* mine) {
   // What these give back is marked below, in this tick.
   EmptyIdleHeaps();
   if (mine != nullptr) mine->FollowTicks();
-  PurgeIdle(/*all=*/delay == 0);
+  if (!IsPatient()) PurgeIdle(/*all=*/delay == 0);
   if (!purge_goes_on()) GiveBackCleanEnds();
+}
+
+// Memory that is locked keeps its pages (mlockall): when all was refused, the
+// kernel is left alone for twice as long as the last time.
+bool CentralHeap::IsPatient() {
+  const LockHolder holder(lock_);
+  if (ticks_to_wait_ == 0) return false;
+  --ticks_to_wait_;
+  return true;
+}
+
+// All arenas are looked through.
+void CentralHeap::NoteAnswers() {
+  if (any_purged_) {
+    patience_ = 0;
+  } else if (any_refused_) {
+    patience_ = Min(kMaxPatience, Max(2 * patience_, 1U));
+    ticks_to_wait_ = patience_;
+  }
+  any_purged_ = any_refused_ = false;
 }
 
 // Address space without pages, if the heap did not grow since the last time.
@@ -223,9 +246,11 @@ void CentralHeap::EmptyBatch(const PurgeBatch& batch) {
     BlockHeader* run = batch.run(i);
     const size_t granules = run->granules;
     if (batch.is_clean(i)) CountPurge(run, granules);
+    (batch.is_clean(i) ? any_purged_ : any_refused_) = true;
     purging_.Remove(run);
     runs_.Give(run, granules);
   }
+  if (purge_cursor_ == nullptr) NoteAnswers();
 }
 
 // Before a request fails: whether runs were out that are back by now.

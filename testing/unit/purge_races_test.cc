@@ -1,5 +1,5 @@
 // Purging among other things: what happens while runs are out, forks, signals,
-// threads, and random steps.
+// threads, and random steps; and a kernel that refuses it for long.
 
 #include <pthread.h>
 #include <unistd.h>
@@ -319,6 +319,43 @@ CORE_TEST(PurgeRaces, CellsPassedOnAmongSparseBlocks) {
   g_central_heap.Trim(0);
   g_central_heap.Trim(0);
   EXPECT_LE(BlocksInUse(), 1U) << "the thread heaps";
+}
+
+// ---- where the kernel refuses again and again ----
+
+// It would be asked for the same at each tick.
+CORE_TEST(LockedMemory, IsOfferedMoreAndMoreSeldom) {
+  MakeIdleRun();
+  fake_os::Fail(Call::kPurge, 1, fake_os::kForEver);
+  constexpr size_t kTicks = 1000;
+  for (size_t i = 0; i < kTicks; ++i) Tick();
+  EXPECT_GT(fake_os::Count(Call::kPurge), kTicks / 64);
+  EXPECT_LT(fake_os::Count(Call::kPurge), kTicks / 16);
+  // Unlocked, it goes; then all is as ever.
+  fake_os::EndShortage();
+  for (int i = 0; i < 34; ++i) Tick();
+  EXPECT_EQ(Purgeable(), 0U);
+  MakeIdleRun();
+  Tick();
+  EXPECT_EQ(Purgeable(), 0U);
+}
+
+CORE_TEST(LockedMemory, DoesNotKeepTheRest) {
+  Allocate(1);
+  std::vector<void*> blocks;
+  for (int i = 0; i < 2; ++i) {
+    blocks.push_back(Allocate(4 * kMiB));
+    Fill(blocks.back(), 4 * kMiB, 1);
+    Allocate(kMiB);
+  }
+  FreeAll(blocks);
+  Tick();
+  fake_os::Fail(Call::kPurge, 1);
+  Tick();
+  EXPECT_EQ(Purgeable(), 4 * kMiB);
+  Tick();
+  Tick();
+  EXPECT_EQ(Purgeable(), 0U) << "asked again without delay";
 }
 
 }  // namespace
