@@ -31,7 +31,7 @@ void Prepare() {
   is_done.store(CaptureStack(frames) != 0, std::memory_order_relaxed);
 }
 
-// For options that are read before main.
+// For options that were read before libc was ready.
 __attribute__((constructor)) void PrepareAtStart() { PrepareToSample(); }
 
 // What had been allocated when bytes were last counted for reports.

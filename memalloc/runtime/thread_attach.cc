@@ -12,6 +12,7 @@
 #include "memalloc/base/settings.h"
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/hardened_allocator.h"
+#include "memalloc/heap/sampling.h"
 #include "memalloc/heap/thread_heap.h"
 #include "memalloc/heap/watched_calls.h"
 #include "memalloc/runtime/runtime.h"
@@ -86,6 +87,8 @@ ThreadHeap* AttachThread() {
   const int saved_errno = errno;
   RegisterForkHandlersOnce();
   RegisterThreadExit();
+  // The options are read at last. What throws allocates before it unwinds.
+  PrepareToSample();
   StartWantedBackgroundThread();
   errno = saved_errno;
   return heap;

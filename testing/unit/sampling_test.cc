@@ -344,6 +344,20 @@ CORE_TEST(Sample, IsNotTakenWithinAHook) {
   CheckHeap();
 }
 
+// Whatever comes first, a constructor or malloc, by which options are read.
+CORE_TEST(Sampling, IsPreparedAtTheFirstUse) {
+  static int prepared = 0;
+  static constexpr SampleHooks kCounts = {[] { ++prepared; }, &NoteTaken,
+                                          &NoteFreed, &NoteRenamed};
+  g_live = new std::map<uintptr_t, size_t>;
+  g_sample_hooks.store(&kCounts);
+  fake_os::SetEnvironment("MEMALLOC_SAMPLE_INTERVAL", "1M");
+  PrepareToSample();
+  EXPECT_EQ(prepared, 0) << "nothing is known yet";
+  Free(Allocate(1));
+  EXPECT_GE(prepared, 1);
+}
+
 CORE_TEST(Sample, IsServedAsAnyOtherWhenMemoryIsShort) {
   void* first = Allocate(16);  // keeps the thread's block
   StartSampling(1);
