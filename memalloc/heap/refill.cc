@@ -104,13 +104,13 @@ bool ThreadHeap::Refill(SizeClass size_class) {
     if (FillBin(block)) return true;
     Detach(block);
     current_[size_class] = nullptr;
+    refills_to_look_ = 1;
   }
   block = NextBlock(size_class);
   if (block == nullptr) return false;
   current_[size_class] = block;
   keys_[size_class] = block->link_key;
   block->place = BlockPlace::kCurrent;
-  refills_to_look_ = 1;
   return FillBin(block);
 }
 

@@ -230,8 +230,9 @@ class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
   }
   MEMALLOC_SLOW void* AllocateDue(SizeClass size_class, size_t size);
 
-  // The clock is looked at whenever a bin gets another block, and at each of
-  // so many other refills.
+  // The clock is looked at whenever a bin gets another block than it had, and
+  // at each of so many other refills: not for the first blocks of a program,
+  // which has nothing to give back.
   static constexpr uint32_t kRefillsToLook = 64;
   static constexpr size_t kLargeFreesToLook = 64;  // granules
   static constexpr uint32_t kKeptFreesToLook = 64;

@@ -61,6 +61,11 @@ bool IsZero(const void* block, size_t bytes) {
   return contract::FindNonZero(block, bytes) == bytes;
 }
 
+void StartClock() {
+  Allocate(1);
+  PassSlowPath();
+}
+
 std::vector<void*> AllocateMany(size_t size, size_t count) {
   std::vector<void*> blocks;
   for (size_t i = 0; i < count; ++i) {

@@ -34,6 +34,10 @@ bool HasPattern(const void* block, size_t bytes, uint64_t seed, size_t filled);
 bool HasPattern(const void* block, size_t bytes, uint64_t seed);
 bool IsZero(const void* block, size_t bytes);
 
+// Makes the thread's heap, and the tick that comes with the very first look at
+// the clock.
+void StartClock();
+
 // `count` allocations of `size`; each must succeed.
 std::vector<void*> AllocateMany(size_t size, size_t count);
 void FreeAll(const std::vector<void*>& blocks);

@@ -35,7 +35,7 @@ void Tick() {
 
 // A free run of 4 MiB that the next tick purges.
 void* MakeIdleRun() {
-  Allocate(1);
+  StartClock();
   void* block = Allocate(4 * kMiB);
   Allocate(kMiB);
   Fill(block, 4 * kMiB, 1);
@@ -229,8 +229,10 @@ CORE_TEST(PurgeRaces, RandomStepsWhileTheKernelRefusesSome) {
 // The tick of a refill lasts until the next one, of another thread: the block
 // that was just taken is still unused then, but not idle.
 CORE_TEST(PurgeRaces, ARefillThatTicksForLong) {
-  Allocate(1);
+  StartClock();
   Allocate(64);
+  // The next one gets another block, and looks at the clock for that.
+  AllocateMany(5000, CellsPerBlock(5000));
   void* block = Allocate(4 * kMiB);
   Allocate(kMiB);
   Fill(block, 4 * kMiB, 1);
@@ -254,7 +256,7 @@ CORE_TEST(PurgeRaces, ARefillThatTicksForLong) {
 }
 
 CORE_TEST(PurgeRaces, ThreadsAndForks) {
-  Allocate(1);  // the handlers of fork are registered
+  StartClock();  // the handlers of fork are registered
   SetOption(Option::kPurgeDelay, 2);
   std::vector<std::thread> threads;
   for (uint64_t i = 0; i < 4; ++i) {

@@ -26,9 +26,9 @@ constexpr uint64_t kNever = uint64_t{1} << 31;
 size_t Purges() { return fake_os::Count(Call::kPurge); }
 size_t Purgeable() { return g_central_heap.Counts().purgeable_bytes; }
 
-// Half a delay passes, and a thread looks at the clock. (The very first look
-// of the process makes a tick too: tests begin with Allocate(1) to have it
-// behind them.) What it leaves to others is done too.
+// Half a delay passes, and a thread looks at the clock. What it leaves to
+// others is done too. Tests begin with StartClock, as the very first look of
+// the process makes a tick too.
 void Tick() {
   fake_os::PassTime(kDelay / 2);
   PassSlowPath();
@@ -73,7 +73,7 @@ void* FreeBlockOf(size_t bytes) {
 // ---- free granules ----
 
 CORE_TEST(Purge, IdleGranulesGoAfterTheDelay) {
-  Allocate(1);
+  StartClock();
   void* block = FreeBlockOf(4 * kMiB);
   EXPECT_EQ(Purgeable(), 4 * kMiB);
   Tick();
@@ -96,7 +96,7 @@ CORE_TEST(Purge, IdleGranulesGoAfterTheDelay) {
 }
 
 CORE_TEST(Purge, CallocGetsZerosFromWhatWasPurgedAndWhatWasNot) {
-  Allocate(1);
+  StartClock();
   void* block = FreeBlockOf(4 * kMiB);
   Tick();
   // Half of it is used again.
@@ -110,7 +110,7 @@ CORE_TEST(Purge, CallocGetsZerosFromWhatWasPurgedAndWhatWasNot) {
 }
 
 CORE_TEST(Purge, TouchedGranulesStayAndTheRestOfTheirRunGoes) {
-  Allocate(1);
+  StartClock();
   void* block = FreeBlockOf(4 * kMiB);
   for (int i = 0; i < 6; ++i) {
     Tick();
@@ -181,7 +181,7 @@ CORE_TEST(Purge, NoSystemCallInASteadyLoop) {
 }
 
 CORE_TEST(Purge, ManyHolesGoInBatches) {
-  Allocate(1);
+  StartClock();
   const std::vector<void*> kept = MakeHoles(1000);
   Tick();
   EXPECT_EQ(Purgeable(), 2000 * kGranuleSize);
@@ -197,7 +197,7 @@ CORE_TEST(Purge, ManyHolesGoInBatches) {
 
 // A tick is not all at one thread's expense.
 CORE_TEST(Purge, MuchIsLeftToOthers) {
-  Allocate(1);
+  StartClock();
   const std::vector<void*> blocks = AllocateMany(7 * kMiB, 40);
   for (void* block : blocks) Fill(block, 7 * kMiB, 1);
   Allocate(kMiB);
@@ -214,7 +214,7 @@ CORE_TEST(Purge, MuchIsLeftToOthers) {
 }
 
 CORE_TEST(Purge, MoreThanABatchInOneRunAndInManyArenas) {
-  Allocate(1);
+  StartClock();
   const std::vector<void*> blocks = AllocateMany(7 * kMiB, 20);
   for (void* block : blocks) Fill(block, 7 * kMiB, 1);
   Allocate(kMiB);
@@ -246,7 +246,7 @@ CORE_TEST(Purge, CleanGranulesDoNotSplitACall) {
 }
 
 CORE_TEST(Purge, TheKernelRefuses) {
-  Allocate(1);
+  StartClock();
   void* block = FreeBlockOf(4 * kMiB);
   Tick();
   fake_os::Fail(Call::kPurge, 1);
@@ -334,7 +334,7 @@ CORE_TEST(PurgeDelay, OfNothingWhereTheKernelRefuses) {
 // ---- what is kept for the next ----
 
 CORE_TEST(Purge, CachedMappingsGo) {
-  Allocate(1);
+  StartClock();
   Free(Allocate(20 * kMiB));
   Tick();
   EXPECT_GT(fake_os::MappedBytes(), 20 * kMiB);
@@ -343,7 +343,7 @@ CORE_TEST(Purge, CachedMappingsGo) {
 }
 
 CORE_TEST(Purge, SparePagesOfHugeBlocksGo) {
-  Allocate(1);
+  StartClock();
   Free(Allocate(40 * kMiB));
   void* block = Allocate(20 * kMiB);
   Fill(block, 20 * kMiB, 1);
@@ -356,7 +356,7 @@ CORE_TEST(Purge, SparePagesOfHugeBlocksGo) {
 }
 
 CORE_TEST(Purge, ParkedHeapsAreEmptied) {
-  Allocate(1);
+  StartClock();
   Worker worker;
   worker.Do([] { FreeAll(AllocateMany(1024, 10)); });
   const uint64_t blocks = BlocksInUse();
@@ -369,7 +369,7 @@ CORE_TEST(Purge, ParkedHeapsAreEmptied) {
 
 // A parked heap that has found a thread meanwhile is not idle.
 CORE_TEST(Purge, ParkedHeapsBeginAnew) {
-  Allocate(1);
+  StartClock();
   Worker worker;
   worker.Do([] { FreeAll(AllocateMany(1024, 10)); });
   worker.End();
@@ -427,7 +427,7 @@ CORE_TEST(Purge, BatchesThatWaitAreSent) {
 // ---- the top of the break ----
 
 CORE_TEST(Purge, TheBreakIsLowered) {
-  Allocate(1);
+  StartClock();
   void* kept = Allocate(kMiB);
   Fill(kept, kMiB, 1);
   FreeAll(AllocateMany(2 * kMiB, 50));

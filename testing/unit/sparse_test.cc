@@ -168,7 +168,7 @@ CORE_TEST(Sparse, CellsComeBackAPageAtATime) {
 // ---- when ----
 
 CORE_TEST(Sparse, GoesWhenItLayIdleFromTickToTick) {
-  Allocate(1);
+  StartClock();
   const Sparse sparse(112, 2, 300);
   Tick();
   EXPECT_EQ(PurgedBytes(), 0U);
@@ -185,7 +185,7 @@ CORE_TEST(Sparse, GoesWhenItLayIdleFromTickToTick) {
 }
 
 CORE_TEST(Sparse, IsLookedAtOnce) {
-  Allocate(1);
+  StartClock();
   const Sparse sparse(112, 2, 300);
   for (int i = 0; i < 3; ++i) Tick();
   EXPECT_EQ(OwnerOf(sparse.kept[0]), nullptr);
@@ -202,7 +202,7 @@ CORE_TEST(Sparse, IsLookedAtOnce) {
 }
 
 CORE_TEST(Sparse, IsLookedAtAgainAfterAnEighthWasFreed) {
-  Allocate(1);
+  StartClock();
   const Sparse sparse(112, 1, 2);
   for (int i = 0; i < 4; ++i) Tick();
   ASSERT_EQ(OwnerOf(sparse.kept[0]), nullptr);
@@ -217,7 +217,7 @@ CORE_TEST(Sparse, IsLookedAtAgainAfterAnEighthWasFreed) {
 }
 
 CORE_TEST(Sparse, AFewBlocksAtATime) {
-  Allocate(1);
+  StartClock();
   const Sparse sparse(1024, 500, 60);
   Tick();
   Tick();
@@ -344,7 +344,7 @@ CORE_TEST(Sparse, BatchesArriveAtABlockWithPurgedPages) {
 }
 
 CORE_TEST(Sparse, OrphansGoToo) {
-  Allocate(1);
+  StartClock();
   std::vector<void*> kept;
   Worker worker;
   worker.Do([&] { kept = Sparse(112, 3, 300).kept; });
