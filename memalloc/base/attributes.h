@@ -12,6 +12,12 @@
 // A slow path: never inlined, so that its frame and its saved registers do
 // not weigh on the fast path that tail-calls it.
 #define MEMALLOC_SLOW __attribute__((noinline))
+// A slow path that the smallest program takes on its first allocation. The
+// linker puts these side by side: the kernel maps a file by 64 KiB around each
+// page that is needed, so what a program touches is to lie in few places.
+#define MEMALLOC_USUAL __attribute__((hot))
+// The same of constants: beside those that the dynamic linker writes to.
+#define MEMALLOC_USUAL_DATA __attribute__((section(".data.rel.ro.memalloc")))
 // A path that a correct program hardly ever takes.
 #define MEMALLOC_COLD __attribute__((noinline, cold))
 

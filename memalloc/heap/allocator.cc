@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "memalloc/base/attributes.h"
 #include "memalloc/base/check.h"
 #include "memalloc/base/math.h"
 #include "memalloc/base/mistakes.h"
@@ -61,7 +62,7 @@ void* SampleOr(void* kept, SizeClass size_class, size_t size) {
   return sample;
 }
 
-void* AllocateSmall(size_t size) {
+MEMALLOC_USUAL void* AllocateSmall(size_t size) {
   ThreadHeap* heap = t_heap;
   const SizeClass size_class = SizeClassOf(size);
   if (Magazines::Has(size_class)) {
@@ -325,7 +326,7 @@ MEMALLOC_COLD void* ReallocateWatched(void* pointer, size_t size) {
 
 }  // namespace
 
-void* AllocateAnySize(size_t size) {
+MEMALLOC_USUAL void* AllocateAnySize(size_t size) {
   if (!IsWatched()) return AllocateAnySizeUntold(size);
   return WatchAllocation({CallKind::kMalloc, nullptr, size, 0, nullptr, 0},
                          [=] { return AllocateAnySizeUntold(size); });

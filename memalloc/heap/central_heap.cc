@@ -2,6 +2,7 @@
 
 #include "memalloc/heap/central_heap.h"
 
+#include "memalloc/base/attributes.h"
 #include "memalloc/base/check.h"
 #include "memalloc/base/math.h"
 #include "memalloc/heap/sparse_block.h"
@@ -14,8 +15,9 @@ CentralHeap g_central_heap;
 
 // ---- runs and counts ----
 
-BlockHeader* CentralHeap::TakeRun(size_t granules, size_t alignment,
-                                  Shortage* shortage) {
+MEMALLOC_USUAL BlockHeader* CentralHeap::TakeRun(size_t granules,
+                                                 size_t alignment,
+                                                 Shortage* shortage) {
   BlockHeader* run = runs_.Take(granules, alignment);
   if (run == nullptr) {
     shortage->parked = TakeParkedHeap();
@@ -72,8 +74,8 @@ void CentralHeap::UncountBlock(size_t granules) {
 
 // ---- small blocks ----
 
-BlockHeader* CentralHeap::AllocateSmallBlock(SizeClass size_class,
-                                             ThreadHeap* owner) {
+MEMALLOC_USUAL BlockHeader* CentralHeap::AllocateSmallBlock(
+    SizeClass size_class, ThreadHeap* owner) {
   Shortage shortage;
   for (;;) {
     {
@@ -111,9 +113,9 @@ void CentralHeap::CountWanted(SizeClass size_class, int change) {
                             std::memory_order_relaxed);
 }
 
-BlockHeader* CentralHeap::MakeSmallBlock(SizeClass size_class,
-                                         ThreadHeap* owner,
-                                         Shortage* shortage) {
+MEMALLOC_USUAL BlockHeader* CentralHeap::MakeSmallBlock(SizeClass size_class,
+                                                        ThreadHeap* owner,
+                                                        Shortage* shortage) {
   const size_t cell_size = CellSize(size_class);
   const size_t granules = GranulesPerBlock(cell_size);
   BlockHeader* block = TakeRun(granules, kGranuleSize, shortage);

@@ -2,6 +2,7 @@
 
 #include "memalloc/heap/free_runs.h"
 
+#include "memalloc/base/attributes.h"
 #include "memalloc/base/check.h"
 #include "memalloc/base/math.h"
 
@@ -27,7 +28,7 @@ void SetBlockBounds(BlockHeader* first, size_t granules) {
   first->granules = static_cast<uint16_t>(granules);
 }
 
-void FreeRuns::Insert(BlockHeader* first, size_t granules) {
+MEMALLOC_USUAL void FreeRuns::Insert(BlockHeader* first, size_t granules) {
   BlockHeader* last = first + granules - 1;
   first->status = last->status = BlockStatus::kFree;
   first->granules = last->granules = static_cast<uint16_t>(granules);
@@ -36,27 +37,29 @@ void FreeRuns::Insert(BlockHeader* first, size_t granules) {
   total_granules_ += granules;
 }
 
-void FreeRuns::Remove(BlockHeader* first) {
+MEMALLOC_USUAL void FreeRuns::Remove(BlockHeader* first) {
   const size_t granules = first->granules;
   runs_[granules].Remove(first);
   if (runs_[granules].empty()) non_empty_.Clear(granules);
   total_granules_ -= granules;
 }
 
-void FreeRuns::AddPurgeable(ArenaHeader* arena, size_t granule, size_t count) {
+MEMALLOC_USUAL void FreeRuns::AddPurgeable(ArenaHeader* arena, size_t granule,
+                                           size_t count) {
   purgeable_granules_ +=
       arena->Free()->purgeable.SetThoseOf(arena->dirty, granule, count);
 }
 
-void FreeRuns::DropPurgeable(ArenaHeader* arena, size_t granule, size_t count) {
+MEMALLOC_USUAL void FreeRuns::DropPurgeable(ArenaHeader* arena, size_t granule,
+                                            size_t count) {
   FreeGranules* free = arena->Free();
   purgeable_granules_ -=
       free->purgeable.ClearThoseOf(arena->dirty, granule, count);
   free->idle.ClearThoseOf(arena->dirty, granule, count);
 }
 
-BlockHeader* FreeRuns::TakePart(BlockHeader* first, size_t skip,
-                                size_t granules) {
+MEMALLOC_USUAL BlockHeader* FreeRuns::TakePart(BlockHeader* first, size_t skip,
+                                               size_t granules) {
   const size_t length = first->granules;
   Remove(first);
   BlockHeader* block = first + skip;
@@ -69,7 +72,7 @@ BlockHeader* FreeRuns::TakePart(BlockHeader* first, size_t skip,
   return block;
 }
 
-BlockHeader* FreeRuns::Take(size_t granules, size_t alignment) {
+MEMALLOC_USUAL BlockHeader* FreeRuns::Take(size_t granules, size_t alignment) {
   for (size_t length = non_empty_.Next(granules); length < kGranulesPerArena;
        length = non_empty_.Next(length + 1)) {
     if (alignment <= kGranuleSize) {
@@ -118,7 +121,7 @@ void FreeRuns::TakeTop(ArenaHeader* arena, size_t granules) {
   DropPurgeable(arena, arena->limit - granules, granules);
 }
 
-void FreeRuns::Give(BlockHeader* first, size_t granules) {
+MEMALLOC_USUAL void FreeRuns::Give(BlockHeader* first, size_t granules) {
   ArenaHeader* arena = ArenaHeaderOf(first);
   const size_t granule = GranuleOf(first);
   MEMALLOC_CHECK(

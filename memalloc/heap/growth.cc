@@ -6,6 +6,7 @@
 // in steps that follow the heap's size, and falls back to the bare need when
 // memory is short.
 
+#include "memalloc/base/attributes.h"
 #include "memalloc/base/check.h"
 #include "memalloc/base/math.h"
 #include "memalloc/base/options.h"
@@ -31,7 +32,7 @@ constexpr size_t kMinBigGranules = 16;
 }  // namespace
 
 // Makes a free run of at least `granules` granules.
-bool CentralHeap::Grow(size_t granules) {
+MEMALLOC_USUAL bool CentralHeap::Grow(size_t granules) {
   grows_densely_ = backed_granules_ >= kDenseFrom &&
                    granules < kMinBigGranules && IsFilled(growths_[1]);
   const size_t least = GetOption(Option::kTopPad) / kGranuleSize;
@@ -40,7 +41,7 @@ bool CentralHeap::Grow(size_t granules) {
          GrowMapping(granules, step) || GrowMapping(granules, 0);
 }
 
-bool CentralHeap::GrowBreak(size_t granules, size_t step) {
+MEMALLOC_USUAL bool CentralHeap::GrowBreak(size_t granules, size_t step) {
   // A second round is needed only if somebody moves the break between our
   // look at it and our call.
   for (int round = 0; round < 4; ++round) {
@@ -80,7 +81,7 @@ bool CentralHeap::GrowBreak(size_t granules, size_t step) {
 }
 
 // Adds [start, end), granules of the break that are ours, to the arenas.
-void CentralHeap::AbsorbBreak(uintptr_t start, uintptr_t end) {
+MEMALLOC_USUAL void CentralHeap::AbsorbBreak(uintptr_t start, uintptr_t end) {
   AdviseGrowth(start, end);
   while (start < end) {
     const uintptr_t arena = ArenaOf(start);
@@ -106,7 +107,7 @@ void CentralHeap::AbsorbBreak(uintptr_t start, uintptr_t end) {
   }
 }
 
-bool CentralHeap::GrowMapping(size_t granules, size_t step) {
+MEMALLOC_USUAL bool CentralHeap::GrowMapping(size_t granules, size_t step) {
   if (mapped_arena_ != nullptr) {
     const size_t limit = mapped_arena_->limit;
     const size_t have = FreeRuns::LengthBelow(mapped_arena_, limit);
@@ -147,7 +148,7 @@ bool CentralHeap::GrowMapping(size_t granules, size_t step) {
   return true;
 }
 
-void CentralHeap::StartArena(uintptr_t arena, ArenaKind kind) {
+MEMALLOC_USUAL void CentralHeap::StartArena(uintptr_t arena, ArenaKind kind) {
   ArenaHeader* header = ArenaHeaderAt(arena);
   header->status = BlockStatus::kArenaTable;
   header->kind = kind;

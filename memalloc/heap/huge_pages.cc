@@ -2,6 +2,7 @@
 
 #include "memalloc/heap/huge_pages.h"
 
+#include "memalloc/base/attributes.h"
 #include "memalloc/base/math.h"
 #include "memalloc/base/options.h"
 #include "memalloc/os/os.h"
@@ -67,7 +68,8 @@ bool HugePageTrial::Passes(uintptr_t start, size_t bytes) {
   return !is_slow;
 }
 
-bool AdviseNewMemory(uintptr_t start, size_t bytes, HugePageTrial* trial) {
+MEMALLOC_USUAL bool AdviseNewMemory(uintptr_t start, size_t bytes,
+                                    HugePageTrial* trial) {
   switch (static_cast<HugePages>(GetOption(Option::kHugePages))) {
     case HugePages::kNever:
       os::AdviseSmallPages(start, bytes);

@@ -14,6 +14,7 @@
 // testing/interleaving/ runs this file, and what else changes owners, in all
 // orders in which threads can meet; what a step needs is tried there.
 
+#include "memalloc/base/attributes.h"
 #include "memalloc/base/event_counts.h"
 #include "memalloc/base/math.h"
 #include "memalloc/heap/central_heap.h"
@@ -175,7 +176,7 @@ bool ThreadHeap::Receive(Batch* first, Batch* last) {
   return true;
 }
 
-void ThreadHeap::DrainInbox() {
+MEMALLOC_USUAL void ThreadHeap::DrainInbox() {
   // While this thread forks, what came may be torn: see AfterForkInChild.
   if (inbox_.load(std::memory_order_relaxed) == kInboxEmpty || draining_ ||
       HoldsAllForFork()) {

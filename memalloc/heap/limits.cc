@@ -7,6 +7,7 @@
 //
 // The hard limit is looked at when granules are taken.
 
+#include "memalloc/base/attributes.h"
 #include "memalloc/base/math.h"
 #include "memalloc/base/options.h"
 #include "memalloc/heap/central_heap.h"
@@ -30,7 +31,7 @@ uint64_t CentralHeap::CausedGranules() {
 }
 
 // Granules that the hard limit leaves room for.
-uint64_t CentralHeap::Allowance() {
+MEMALLOC_USUAL uint64_t CentralHeap::Allowance() {
   const uint64_t limit = GetOption(Option::kHardLimit);
   if (MEMALLOC_LIKELY(limit == 0)) return UINT64_MAX;
   const uint64_t most = limit / kGranuleSize;
@@ -39,7 +40,7 @@ uint64_t CentralHeap::Allowance() {
 
 // Whether granules that were just taken may be used; they are free again if
 // not.
-bool CentralHeap::AdmitRun(BlockHeader* first, size_t granules) {
+MEMALLOC_USUAL bool CentralHeap::AdmitRun(BlockHeader* first, size_t granules) {
   if (MEMALLOC_LIKELY(GetOption(Option::kHardLimit) == 0)) return true;
   // Those that were clean count since they were taken.
   if (CausedGranules() <= GetOption(Option::kHardLimit) / kGranuleSize ||
@@ -97,7 +98,7 @@ void CentralHeap::KeepToSoftLimit(size_t granules) {
 }
 
 // Whether the limits let the heap grow for so many granules.
-bool CentralHeap::MayGrow(size_t granules, Shortage* shortage) {
+MEMALLOC_USUAL bool CentralHeap::MayGrow(size_t granules, Shortage* shortage) {
   if (PassesSoftLimit(granules)) {
     shortage->above_soft_limit = granules;
     return false;

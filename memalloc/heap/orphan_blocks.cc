@@ -13,6 +13,7 @@
 // free pages (settle.cc) and go to one of two lists of settled ones. Blocks
 // with purged pages are used last.
 
+#include "memalloc/base/attributes.h"
 #include "memalloc/base/check.h"
 #include "memalloc/base/event_counts.h"
 #include "memalloc/heap/block_cells.h"
@@ -54,7 +55,8 @@ void CentralHeap::RemoveOrphan(BlockHeader* block) {
   block->orphan_list = OrphanList::kNone;
 }
 
-BlockHeader* CentralHeap::ClaimOrphan(SizeClass size_class, ThreadHeap* owner) {
+MEMALLOC_USUAL BlockHeader* CentralHeap::ClaimOrphan(SizeClass size_class,
+                                                     ThreadHeap* owner) {
   // Its free cells may be torn in a child whose handler has yet to run.
   if (HoldsAllForFork()) return nullptr;
   for (size_t i = 0; i < kOrphanLists; ++i) {
@@ -65,8 +67,9 @@ BlockHeader* CentralHeap::ClaimOrphan(SizeClass size_class, ThreadHeap* owner) {
   return nullptr;
 }
 
-BlockHeader* CentralHeap::ClaimOrphanOf(OrphanList list, SizeClass size_class,
-                                        ThreadHeap* owner) {
+MEMALLOC_USUAL BlockHeader* CentralHeap::ClaimOrphanOf(OrphanList list,
+                                                       SizeClass size_class,
+                                                       ThreadHeap* owner) {
   const BlockNumber* head = Orphans(list, size_class);
   while (*head != 0) {
     BlockHeader* block = BlockNumbered(*head);

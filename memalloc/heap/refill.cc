@@ -5,6 +5,7 @@
 // is not touched; the next partial block; an orphan block; a new block; and,
 // when memory is short, the few free cells of a block that waits to have more.
 
+#include "memalloc/base/attributes.h"
 #include "memalloc/base/check.h"
 #include "memalloc/base/event_counts.h"
 #include "memalloc/base/math.h"
@@ -53,8 +54,9 @@ void MarkAsFreed(const BlockHeader* block, uintptr_t cell) {
 
 }  // namespace
 
-void* ThreadHeap::AllocateSlow(ThreadHeap* heap, SizeClass size_class,
-                               size_t size) {
+MEMALLOC_USUAL void* ThreadHeap::AllocateSlow(ThreadHeap* heap,
+                                              SizeClass size_class,
+                                              size_t size) {
   if (IsStandIn(heap)) {
     heap = AttachThread();
     if (heap == nullptr) {
@@ -97,7 +99,7 @@ void* ThreadHeap::AllocateSlow(ThreadHeap* heap, SizeClass size_class,
   return cell;
 }
 
-bool ThreadHeap::Refill(SizeClass size_class) {
+MEMALLOC_USUAL bool ThreadHeap::Refill(SizeClass size_class) {
   DrainInbox();
   BlockHeader* block = current_[size_class];
   if (block != nullptr) {
@@ -123,7 +125,7 @@ void ThreadHeap::NoteRefill(SizeClass size_class) {
   PassSlowPath();
 }
 
-BlockHeader* ThreadHeap::NextBlock(SizeClass size_class) {
+MEMALLOC_USUAL BlockHeader* ThreadHeap::NextBlock(SizeClass size_class) {
   BlockHeader* block = partial_[size_class].PopFront();
   if (block == nullptr) {
     block = g_central_heap.AllocateSmallBlock(size_class, this);
@@ -136,12 +138,12 @@ BlockHeader* ThreadHeap::NextBlock(SizeClass size_class) {
 
 // Pages that were touched before come first, those that were purged before
 // those that never were.
-bool ThreadHeap::FillBin(BlockHeader* block) {
+MEMALLOC_USUAL bool ThreadHeap::FillBin(BlockHeader* block) {
   if (block->free_list == 0 && block->purged_cells != 0) RelinkPage(block);
   return TakeFreeList(block) || Carve(block);
 }
 
-bool ThreadHeap::TakeFreeList(BlockHeader* block) {
+MEMALLOC_USUAL bool ThreadHeap::TakeFreeList(BlockHeader* block) {
   if (block->free_list == 0) return false;
   CheckFirst(block, block->free_list);
   const uint32_t cells = block->FreeCells();
@@ -155,7 +157,7 @@ bool ThreadHeap::TakeFreeList(BlockHeader* block) {
   return true;
 }
 
-bool ThreadHeap::Carve(BlockHeader* block) {
+MEMALLOC_USUAL bool ThreadHeap::Carve(BlockHeader* block) {
   const size_t left = block->capacity - block->carved;
   if (left == 0) return false;
   const size_t cell_size = block->cell_size;

@@ -5,6 +5,7 @@
 
 #include <atomic>
 
+#include "memalloc/base/attributes.h"
 #include "memalloc/base/math.h"
 #include "memalloc/layout/constants.h"
 #include "memalloc/os/os.h"
@@ -17,7 +18,8 @@ std::atomic<uintptr_t> g_last_reservation{0};
 
 }  // namespace
 
-uintptr_t ReserveAligned(size_t bytes, size_t alignment, size_t offset) {
+MEMALLOC_USUAL uintptr_t ReserveAligned(size_t bytes, size_t alignment,
+                                        size_t offset) {
   if (bytes > kMaxRequest / 2 || alignment > kMaxRequest / 2) return 0;
   const uintptr_t last = g_last_reservation.load(std::memory_order_relaxed);
   if (last > bytes + alignment) {

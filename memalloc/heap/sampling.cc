@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "memalloc/base/attributes.h"
 #include "memalloc/base/logarithm.h"
 #include "memalloc/base/math.h"
 #include "memalloc/heap/block_cells.h"
@@ -60,7 +61,7 @@ double SampleChance(size_t size, uint64_t interval) {
                      static_cast<double>(Max<uint64_t>(1, interval)));
 }
 
-void PrepareToSample() {
+MEMALLOC_USUAL void PrepareToSample() {
   if (MEMALLOC_LIKELY(!SamplingIsOn() && !GuardingIsOn())) return;
   const int saved_errno = errno;
   t_in_hook = true;

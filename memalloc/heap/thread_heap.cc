@@ -2,9 +2,11 @@
 
 #include "memalloc/heap/thread_heap.h"
 
+#include "memalloc/base/attributes.h"
+
 namespace memalloc {
 
-const FreeCell kNoCell = {kHasChecks ? ~uintptr_t{0} : 0};
+MEMALLOC_USUAL_DATA const FreeCell kNoCell = {kHasChecks ? ~uintptr_t{0} : 0};
 
 ThreadHeap g_no_heap(kInboxClosed);
 ThreadHeap g_gone_heap(kInboxClosed);

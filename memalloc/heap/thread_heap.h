@@ -56,7 +56,7 @@ inline constexpr uintptr_t kInboxDropped = 2;  // its thread is not in this
 // to different threads.
 class alignas(2 * MEMALLOC_CACHE_LINE) ThreadHeap {
  public:
-  constexpr explicit ThreadHeap(uintptr_t inbox);
+  MEMALLOC_USUAL constexpr explicit ThreadHeap(uintptr_t inbox);
   ThreadHeap(const ThreadHeap&) = delete;
   ThreadHeap& operator=(const ThreadHeap&) = delete;
 

@@ -10,6 +10,7 @@
 
 #include <new>
 
+#include "memalloc/base/attributes.h"
 #include "memalloc/base/settings.h"
 #include "memalloc/hardened/guard.h"
 #include "memalloc/heap/central_heap.h"
@@ -24,7 +25,7 @@ constexpr uint32_t kMaxParked = 8;
 
 }  // namespace
 
-ThreadHeap* CentralHeap::TakeParkedHeap() {
+MEMALLOC_USUAL ThreadHeap* CentralHeap::TakeParkedHeap() {
   // In a child whose handler has yet to run their inboxes may be torn.
   if (parked_heaps_ == nullptr || HoldsAllForFork()) return nullptr;
   return Unpark(&parked_heaps_);
@@ -39,7 +40,7 @@ ThreadHeap* CentralHeap::Unpark(ThreadHeap** link) {
   return heap;
 }
 
-ThreadHeap* CentralHeap::AcquireThreadHeap() {
+MEMALLOC_USUAL ThreadHeap* CentralHeap::AcquireThreadHeap() {
   Shortage shortage;
   for (;;) {
     ThreadHeap* heap = TryAcquireThreadHeap(&shortage);
@@ -47,7 +48,8 @@ ThreadHeap* CentralHeap::AcquireThreadHeap() {
   }
 }
 
-ThreadHeap* CentralHeap::TryAcquireThreadHeap(Shortage* shortage) {
+MEMALLOC_USUAL ThreadHeap* CentralHeap::TryAcquireThreadHeap(
+    Shortage* shortage) {
   const LockHolder holder(lock_);
   ThreadHeap* heap = TakeParkedHeap();
   if (heap == nullptr && idle_heaps_ != nullptr) {

@@ -2,6 +2,8 @@
 
 #include "memalloc/heap/watched_calls.h"
 
+#include "memalloc/base/attributes.h"
+
 namespace memalloc {
 namespace {
 
@@ -36,13 +38,13 @@ void StopWatching() {
   g_watching.store(Watching::kOff, std::memory_order_relaxed);
 }
 
-void LeaveUnwatched() {
+MEMALLOC_USUAL void LeaveUnwatched() {
   Watching undecided = Watching::kUndecided;
   g_watching.compare_exchange_strong(undecided, Watching::kOff,
                                      std::memory_order_relaxed);
 }
 
-bool DecideIsWatched() {
+MEMALLOC_USUAL bool DecideIsWatched() {
   if (t_is_inside) return false;
   InitialiseOnce();
   return g_watching.load(std::memory_order_acquire) == Watching::kOn;

@@ -11,6 +11,7 @@
 
 #include <atomic>
 
+#include "memalloc/base/attributes.h"
 #include "memalloc/base/line_buffer.h"
 #include "memalloc/base/math.h"
 #include "memalloc/observe/trace_format.h"
@@ -257,7 +258,7 @@ __attribute__((destructor)) void AtExit() {
 
 const Watcher kTraceRecorder = {&OnBegin, &OnEnd, &OnThreadEnd, &OnForkInChild};
 
-void StartWantedTrace() {
+MEMALLOC_USUAL void StartWantedTrace() {
   if (GetPath(PathOption::kTrace).text[0] == '\0') return;
   StartWatching(kTraceRecorder);
 }

@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "memalloc/base/attributes.h"
 #include "memalloc/base/check.h"
 
 // Where ld.so found the argument count; in no header.
@@ -62,7 +63,7 @@ namespace os {
 
 size_t PageSize() { return getauxval(AT_PAGESZ); }
 
-uint64_t RandomWord() {
+MEMALLOC_USUAL uint64_t RandomWord() {
   // The kernel puts 16 random bytes on each new process's stack; glibc's own
   // canaries use the first 16 as they are, so they are mixed before use.
   uint64_t words[2] = {0x9e3779b97f4a7c15, 0};
@@ -74,9 +75,9 @@ uint64_t RandomWord() {
   return x ^ x >> 31;
 }
 
-bool SecureExecution() { return getauxval(AT_SECURE) != 0; }
+MEMALLOC_USUAL bool SecureExecution() { return getauxval(AT_SECURE) != 0; }
 
-const char* EnvironmentEntry(size_t index) {
+MEMALLOC_USUAL const char* EnvironmentEntry(size_t index) {
   char** entries = environ;
   if (entries == nullptr && &__libc_stack_end != nullptr) {
     // Before libc's constructors: as the kernel left it, behind the arguments.
@@ -86,13 +87,13 @@ const char* EnvironmentEntry(size_t index) {
   return entries == nullptr ? nullptr : entries[index];
 }
 
-uintptr_t CurrentBreak() {
+MEMALLOC_USUAL uintptr_t CurrentBreak() {
   const ErrnoGuard guard;
   void* now = sbrk(0);
   return now == MAP_FAILED ? 0 : reinterpret_cast<uintptr_t>(now);
 }
 
-uintptr_t GrowBreak(size_t bytes) {
+MEMALLOC_USUAL uintptr_t GrowBreak(size_t bytes) {
   if (bytes > PTRDIFF_MAX) return 0;  // sbrk would shrink
   const ErrnoGuard guard;
   Note(SystemCall::kBrk);
@@ -106,14 +107,14 @@ bool LowerBreak(uintptr_t top, size_t bytes) {
   return sbrk(-static_cast<intptr_t>(bytes)) != MAP_FAILED;
 }
 
-uintptr_t Reserve(size_t bytes, uintptr_t hint) {
+MEMALLOC_USUAL uintptr_t Reserve(size_t bytes, uintptr_t hint) {
   const ErrnoGuard guard;
   Note(SystemCall::kMmap);
   return ToAddress(mmap(ToPointer(hint), bytes, PROT_NONE,
                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
 }
 
-bool Commit(uintptr_t start, size_t bytes) {
+MEMALLOC_USUAL bool Commit(uintptr_t start, size_t bytes) {
   // Not mprotect: a sandbox may allow no more than brk, mmap, munmap, madvise
   // and futex.
   const ErrnoGuard guard;
@@ -160,7 +161,7 @@ bool Purge(uintptr_t start, size_t bytes) {
   return madvise(ToPointer(start), bytes, MADV_DONTNEED) == 0;
 }
 
-void Unmap(uintptr_t start, size_t bytes) {
+MEMALLOC_USUAL void Unmap(uintptr_t start, size_t bytes) {
   const ErrnoGuard guard;
   Note(SystemCall::kMunmap);
   munmap(ToPointer(start), bytes);
@@ -260,7 +261,7 @@ int ProcessId() { return getpid(); }
 
 int ThreadId() { return static_cast<int>(syscall(SYS_gettid)); }
 
-const char* ProgramName() {
+MEMALLOC_USUAL const char* ProgramName() {
   return program_invocation_short_name != nullptr
              ? program_invocation_short_name
              : "";

@@ -13,6 +13,7 @@
 
 #include <atomic>
 
+#include "memalloc/base/attributes.h"
 #include "memalloc/base/lock.h"
 #include "memalloc/base/math.h"
 #include "memalloc/base/options.h"
@@ -127,7 +128,7 @@ void StopBackgroundThread() {
 // A signal that comes while the thread is about to wait is seen after the wait.
 void WakeBackgroundThread() { os::WakeAll(g_generation); }
 
-void StartWantedBackgroundThread() {
+MEMALLOC_USUAL void StartWantedBackgroundThread() {
   constexpr Option kWanting[] = {Option::kBackgroundThread,
                                  Option::kReportSignal, Option::kReportInterval,
                                  Option::kReportBytes};

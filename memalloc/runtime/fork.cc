@@ -10,6 +10,7 @@
 
 #include <atomic>
 
+#include "memalloc/base/attributes.h"
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/guard_point.h"
 #include "memalloc/heap/guard_pool.h"
@@ -89,7 +90,7 @@ std::atomic<bool> g_registered{false};
 
 }  // namespace
 
-void RegisterForkHandlersOnce() {
+MEMALLOC_USUAL void RegisterForkHandlersOnce() {
   if (g_registered.exchange(true, std::memory_order_relaxed)) return;
   if (pthread_atfork(&Prepare, &InParent, &InChild) != 0) {
     g_registered.store(false, std::memory_order_relaxed);  // the next tries

@@ -7,6 +7,7 @@
 
 #include <atomic>
 
+#include "memalloc/base/attributes.h"
 #include "memalloc/base/lock.h"
 #include "memalloc/base/settings.h"
 #include "memalloc/hardened/secret.h"
@@ -39,7 +40,7 @@ const char* ProgramsName() {
   return g_program;
 }
 
-void InitialiseOnce() {
+MEMALLOC_USUAL void InitialiseOnce() {
   if (g_initialised.load(std::memory_order_acquire)) return;
   const LockHolder holder(g_init_lock);
   if (g_initialised.load(std::memory_order_relaxed)) return;

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "memalloc/base/attributes.h"
 #include "memalloc/base/line_buffer.h"
 #include "memalloc/base/math.h"
 #include "memalloc/base/settings.h"
@@ -27,7 +28,7 @@ const char memalloc_options[];
 namespace memalloc {
 namespace {
 
-constexpr char kPrefix[] = "MEMALLOC_";
+MEMALLOC_USUAL_DATA constexpr char kPrefix[] = "MEMALLOC_";
 constexpr size_t kPrefixSize = sizeof(kPrefix) - 1;
 
 bool HasEffect(size_t option) {
@@ -170,7 +171,7 @@ void ReadEnvironment() {
 }
 
 // A profile is wanted, so there must be samples.
-void StartProfile() {
+MEMALLOC_USUAL void StartProfile() {
   constexpr uint64_t kUsualInterval = uint64_t{512} << 10;
   if (GetPath(PathOption::kProfile).text[0] != '\0' && !SamplingIsOn()) {
     SetOption(Option::kSampleInterval, kUsualInterval);
@@ -179,7 +180,7 @@ void StartProfile() {
 
 }  // namespace
 
-void ReadOptions() {
+MEMALLOC_USUAL void ReadOptions() {
   ReadProgramsOptions();
   if (!os::SecureExecution()) ReadEnvironment();
   if (GetOption(Option::kCgroupLimit) != 0) TakeCgroupLimits();

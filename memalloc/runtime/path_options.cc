@@ -49,7 +49,7 @@ bool SetPath(PathOption option, Span text) {
   return true;
 }
 
-Path GetPath(PathOption option) {
+MEMALLOC_USUAL Path GetPath(PathOption option) {
   const LockHolder holder(g_lock);
   return g_paths[static_cast<size_t>(option)];
 }

@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <pthread.h>
 
+#include "memalloc/base/attributes.h"
 #include "memalloc/base/settings.h"
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/hardened_allocator.h"
@@ -58,7 +59,7 @@ void OnThreadExit(void* /*value*/) {
 
 }  // namespace
 
-void MakeThreadExitKey() {
+MEMALLOC_USUAL void MakeThreadExitKey() {
   g_has_key = pthread_key_create(&g_key, &OnThreadExit) == 0;
 }
 
@@ -69,7 +70,7 @@ void RegisterThreadExit() {
   pthread_setspecific(g_key, t_heap);
 }
 
-ThreadHeap* AttachThread() {
+MEMALLOC_USUAL ThreadHeap* AttachThread() {
   if (t_kept_heap != nullptr) {
     // The thread was watched, and is no longer.
     t_heap = t_kept_heap;
