@@ -370,7 +370,7 @@ class CentralHeap {
   BlockList purging_ MEMALLOC_GUARDED_BY(lock_);
   // The next arena to look for idle granules in; null when nobody does.
   ArenaHeader* purge_cursor_ MEMALLOC_GUARDED_BY(lock_) = nullptr;
-  bool has_grown_ MEMALLOC_GUARDED_BY(lock_) = false;  // since the last tick
+  std::atomic<bool> has_grown_{false};  // since the last tick
   uint64_t purge_calls_ MEMALLOC_GUARDED_BY(lock_) = 0;
   uint64_t purged_bytes_ MEMALLOC_GUARDED_BY(lock_) = 0;
 

@@ -175,14 +175,14 @@ void CentralHeap::AdviseGrowth(uintptr_t start, uintptr_t end) {
 }
 
 // Makes the granules from the arena's limit up to `limit` free.
-void CentralHeap::ExtendArena(ArenaHeader* arena, size_t limit) {
+MEMALLOC_USUAL void CentralHeap::ExtendArena(ArenaHeader* arena, size_t limit) {
   const size_t first = arena->limit;
   arena->limit = static_cast<uint16_t>(limit);
   backed_granules_ += limit - first;
   arena->huge_pages |= grew_in_huge_pages_;
   growths_[1] = growths_[0];
   growths_[0] = {arena, first, limit - first};
-  has_grown_ = true;
+  has_grown_.store(true, std::memory_order_relaxed);
   runs_.Give(arena->Header(first), limit - first);
 }
 

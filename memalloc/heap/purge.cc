@@ -1,11 +1,11 @@
 // Memory that lies idle goes back to the system with time.
 //
-// A tick comes at most every half delay (Option::kPurgeDelay), from whichever
-// thread passes a slow path then. It works as a clock algorithm does: a free
-// dirty granule gets a bit at one tick, and is purged at the next if it still
-// has it; taking the granule clears the bit. So pages go back when they were
-// not used for between one half and one delay, and a loop that takes and frees
-// the same granules makes no system call.
+// A tick comes at most every half delay (Option::kPurgeDelay), or sooner after
+// growth, from whichever thread passes a slow path then. It works as a clock
+// algorithm does: a free dirty granule gets a bit at one tick, and is purged at
+// the next if it still has it; taking the granule clears the bit. So pages go
+// back when they were not used for between one half and one delay, and a loop
+// that takes and frees the same granules makes no system call.
 //
 // Runs are purged outside of the central lock, in batches: a batch is taken out
 // of the free runs (kPurging), which makes it everybody else's no more, and is
@@ -28,6 +28,11 @@ constexpr size_t kBatchesAtOnce = 4;
 
 // Arenas that are looked through each time that the lock is held.
 constexpr size_t kArenasAtOnce = 256;
+
+// Where the heap grew since the last tick, the next one comes after this part
+// of a delay: what grows has not found what it needs in what lies idle, mostly
+// free pages in blocks of other classes.
+constexpr uint64_t kPartsOfGrowth = 64;
 
 bool IsNever(uint64_t delay) {
   return delay == kOptionInfo[static_cast<size_t>(Option::kPurgeDelay)].max;
@@ -78,7 +83,9 @@ void CentralHeap::LookAtClock(ThreadHeap* mine) {
   const uint64_t delay = GetOption(Option::kPurgeDelay);
   uint64_t last = last_tick_.load(std::memory_order_relaxed);
   const uint64_t now = os::NowMilliseconds();
-  if (now < last + Max<uint64_t>(1, delay / 2)) return GoOnPurging();
+  const bool grows = has_grown_.load(std::memory_order_relaxed);
+  const uint64_t interval = delay / (grows ? kPartsOfGrowth : 2);
+  if (now < last + Max<uint64_t>(1, interval)) return GoOnPurging();
   // A thread that forks holds the locks of others.
   if (IsNever(delay) || HoldsAllForFork()) return;
   if (!last_tick_.compare_exchange_strong(last, now,
@@ -114,12 +121,12 @@ void CentralHeap::Tick(uint64_t now, uint64_t delay, ThreadHeap* mine) {
 // Address space without pages, if the heap did not grow since the last time.
 void CentralHeap::GiveBackCleanEnds() {
   const LockHolder holder(lock_);
-  if (!has_grown_) {
+  if (!has_grown_.load(std::memory_order_relaxed)) {
     const size_t least = GetOption(Option::kTrimThreshold);
     GiveBackTopOfBreak(GetOption(Option::kTopPad), least, /*clean=*/true);
     if (least <= kArenaSize) GiveBackMappedArenas(/*clean=*/true);
   }
-  has_grown_ = false;
+  has_grown_.store(false, std::memory_order_relaxed);
 }
 
 // ---- purging ----

@@ -152,6 +152,18 @@ CORE_TEST(Sparse, ABlockOfManySurvivorsIsLeftAlone) {
   sparse.ExpectAllCanBeHad();
 }
 
+CORE_TEST(Sparse, PagesGoSoonerWhereTheHeapGrows) {
+  StartClock();
+  const Sparse sparse(112, 4, 300);
+  for (int i = 0; i < 3; ++i) {
+    AllocateMany(size_t{4} << 20, 1);
+    fake_os::PassTime(32);
+    PassSlowPath();
+  }
+  EXPECT_GT(PurgedBytes(), 0U);
+  sparse.ExpectAllCanBeHad();
+}
+
 // A page at a time.
 CORE_TEST(Sparse, CellsComeBackAPageAtATime) {
   const Sparse sparse(64, 1, 1000);
