@@ -178,7 +178,8 @@ def check_labels(root):
             continue
         build = root / folder / "BUILD"
         names = _names(build.read_text()) if build.exists() else []
-        # memalloc_variant makes NAME.so.
-        if not any(re.fullmatch(f"{one}(?:\\.so)?", name) for one in names):
+        # memalloc_variant makes NAME.so, process_test NAME_libc.
+        ends = r"(?:\.so|_libc)?"
+        if not any(re.fullmatch(one + ends, name) for one in names):
             complaints.append(f"{place}: {label}: no such target")
     return complaints

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Callable, Dict, List, NamedTuple
 
 from testing.debugging import debugger
+from testing.leaks.leak_report import LeakReport
 from testing.profile import pprof
 from tools.heap_map import heap_map, snapshot
 from tools.replay import replay
@@ -112,6 +113,13 @@ def check_heap_map(test, program, path):
     test.assertIn("</html>", page.read_text())
 
 
+def check_leaks(test, _, path):
+    report = LeakReport(path)
+    test.assertGreater(report.reachable[1], 0)
+    # Of the megabytes that they use.
+    test.assertLess(report.lost[0], 10000, report.text[:3000])
+
+
 def check_trace(test, _, path):
     output, errors = io.StringIO(), io.StringIO()
     arguments = [str(path), "--allocators", "memalloc", "libc"]
@@ -144,6 +152,13 @@ FEATURES = {
         ["--guard=100", "--stats=json:FILE"],
         {"GUARD_SAMPLE_RATE": "100", "STATS": "FILE"},
         check_guard,
+    ),
+    # The static program allocates so often that samples must do.
+    "leaks": Feature(
+        "leaks.txt",
+        ["--leaks=exact:FILE"],
+        {"LEAKS": "FILE", "SAMPLE_INTERVAL": "16K"},
+        check_leaks,
     ),
     "heap_map": Feature(
         "of.map",

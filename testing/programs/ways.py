@@ -38,22 +38,27 @@ def preload_of(way):
     return library and getattr(files, library)
 
 
-def environment(way, **options):
+def environment(way, preload=None, **options):
     """What to run the program with; the options are those of memalloc."""
     variables = {
         f"MEMALLOC_{name}": str(value) for name, value in options.items()
     }
-    if preload_of(way):
-        variables["LD_PRELOAD"] = preload_of(way)
+    preloads = [path for path in (preload_of(way), preload) if path]
+    if preloads:
+        variables["LD_PRELOAD"] = ":".join(preloads)
     return variables
 
 
-def each_way(test):
-    """A case that is run in each way, and told which."""
+def each_way(test=None, *, but=()):
+    """A case that is run in each way but some, and told which."""
+    if test is None:
+        return functools.partial(each_way, but=but)
 
     @functools.wraps(test)
     def run(self):
         for way in WAYS:
+            if way in but:
+                continue
             with self.subTest(way):
                 self.new_folder()
                 test(self, way)
@@ -73,7 +78,8 @@ class TestCase(unittest.TestCase):
         self.folder = Path(folder.name)
 
     def start(self, way, *arguments, program=None, **options):
-        """The program as a process that reads and writes pipes."""
+        """The program as a process that reads and writes pipes. The options
+        are those of `environment`."""
         process = subprocess.Popen(
             [path_of(way, program), *map(str, arguments)],
             env=environment(way, **options),

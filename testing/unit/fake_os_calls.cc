@@ -374,9 +374,7 @@ void WakeAll(const std::atomic<uint32_t>&) {
 int ProcessId() { return 4711; }
 
 int ThreadId() {
-  State& state = TheState();
-  const StateLock lock(state.mutex);
-  ++state.thread_ids;
+  ++LockedState()->thread_ids;
   return 4712;
 }
 

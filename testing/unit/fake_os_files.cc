@@ -69,7 +69,8 @@ void Unlink(const char* path) { LockedState()->files.erase(path); }
 
 int WriteAll(int descriptor, const char* data, size_t bytes) {
   if (descriptor >= kFirstFakeDescriptor) {
-    if (TheState().before_each_write) TheState().before_each_write();
+    const auto& before_each_write = fake_os::TheState().before_each_write;
+    if (before_each_write) before_each_write();
     const LockedState state;
     const auto index = static_cast<size_t>(descriptor - kFirstFakeDescriptor);
     state->files[state->open_files.at(index)].append(data, bytes);

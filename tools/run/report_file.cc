@@ -19,6 +19,9 @@ namespace {
 // What a report that ends with a line of its own for that says of itself.
 std::string SummaryOf(const std::string& file) {
   constexpr absl::string_view kSummary = "SUMMARY: memalloc: ";
+  std::error_code error;
+  // A pipe would be waited for.
+  if (!std::filesystem::is_regular_file(file, error)) return "";
   std::ifstream stream(file);
   std::string line;
   std::string last;
@@ -51,9 +54,10 @@ absl::Status ReportFile::Request(const char* variable,
   }
   setenv(variable, path_.c_str(), 1);
   // What an earlier run left must not be taken for this one's.
+  const std::string earlier = absl::StrReplaceAll(path_, {{"%%", "%"}});
   if (std::filesystem::is_regular_file(
-          std::filesystem::symlink_status(path_, error))) {
-    std::filesystem::remove(path_, error);
+          std::filesystem::symlink_status(earlier, error))) {
+    std::filesystem::remove(earlier, error);
   }
   return absl::OkStatus();
 }
