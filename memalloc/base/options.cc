@@ -87,12 +87,21 @@ std::atomic<size_t> g_usual_cell_size{UsualCellSizeFor(
     Initial(Option::kQuarantine), Initial(Option::kZeroOnFree))};
 
 void SetOption(Option option, uint64_t value) {
-  g_options[static_cast<size_t>(option)].store(value,
-                                               std::memory_order_relaxed);
+  g_options[static_cast<size_t>(option)].store(value);
   if constexpr (kIsHardened) {
-    g_usual_cell_size.store(UsualCellSizeFor(GetOption(Option::kQuarantine),
-                                             GetOption(Option::kZeroOnFree)),
-                            std::memory_order_relaxed);
+    const auto& quarantine =
+        g_options[static_cast<size_t>(Option::kQuarantine)];
+    const auto& zero_on_free =
+        g_options[static_cast<size_t>(Option::kZeroOnFree)];
+    uint64_t held;
+    uint64_t cleared;
+    // Once more if another thread set one of them meanwhile: the last one to
+    // store has seen both.
+    do {
+      held = quarantine.load();
+      cleared = zero_on_free.load();
+      g_usual_cell_size.store(UsualCellSizeFor(held, cleared));
+    } while (quarantine.load() != held || zero_on_free.load() != cleared);
   }
 }
 

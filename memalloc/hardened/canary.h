@@ -79,9 +79,14 @@ MEMALLOC_FAST bool IsEndMarked(uintptr_t start, size_t size) {
 
 // ---- live cells ----
 
+// What stands behind a live cell's size is no end word: left in memory, it must
+// not make another cell look live that ends there.
+inline constexpr uint64_t kBehind = uint64_t{1} << 63;
+
 // Marks the room as one for `size` bytes.
 MEMALLOC_FAST void MarkLive(Room room, uint64_t canary, size_t size) {
-  memcpy(reinterpret_cast<void*>(room.start + size), &canary, sizeof(canary));
+  const uint64_t behind = canary ^ kBehind;
+  memcpy(reinterpret_cast<void*>(room.start + size), &behind, sizeof(behind));
   const uint64_t slack = room.bytes - kEndSize - size;
   *room.EndWord() = canary ^ slack;
 }
@@ -100,7 +105,7 @@ MEMALLOC_FAST bool IsLive(Room room, uint64_t canary, size_t* size) {
   memcpy(&behind, reinterpret_cast<const void*>(room.start + *size),
          sizeof(behind));
   // Of the word at the size, so many bytes as do not belong to the end word.
-  return ((behind ^ canary) & kLowBytes[Min(slack, kEndSize)]) == 0;
+  return ((behind ^ canary ^ kBehind) & kLowBytes[Min(slack, kEndSize)]) == 0;
 }
 
 // Takes the canary behind `size` bytes away, before the room is marked as live

@@ -254,7 +254,7 @@ class CentralHeap {
   void FillBatch(PurgeBatch* batch) MEMALLOC_REQUIRES(lock_);
   bool TakeIdle(ArenaHeader* arena, PurgeBatch* batch) MEMALLOC_REQUIRES(lock_);
   void EmptyBatch(const PurgeBatch& batch) MEMALLOC_REQUIRES(lock_);
-  bool IsPatient() MEMALLOC_EXCLUDES(lock_);
+  bool IsPatient(bool is_early) MEMALLOC_EXCLUDES(lock_);
   void NoteAnswers() MEMALLOC_REQUIRES(lock_);
   bool WaitForBatch() MEMALLOC_NO_THREAD_SAFETY_ANALYSIS;
   static bool PurgesAtOnce();
@@ -367,6 +367,7 @@ class CentralHeap {
   // When the last tick was, in milliseconds; who advances it is the one to
   // tick. It orders nothing else.
   std::atomic<uint64_t> last_tick_{0};
+  std::atomic<uint64_t> last_full_tick_{0};  // one that growth did not bring
   std::atomic<uint32_t> ticks_{0};
   std::atomic<bool> purge_goes_on_{false};  // a hint: a tick left batches
   // Runs that are out: in use for everybody else.
@@ -378,6 +379,8 @@ class CentralHeap {
   bool any_purged_ MEMALLOC_GUARDED_BY(lock_) = false;
   bool any_refused_ MEMALLOC_GUARDED_BY(lock_) = false;
   uint32_t ticks_to_wait_ MEMALLOC_GUARDED_BY(lock_) = 0;
+  // How much was dirty when it refused.
+  size_t refused_granules_ MEMALLOC_GUARDED_BY(lock_) = 0;
   uint32_t patience_ MEMALLOC_GUARDED_BY(lock_) = 0;
   std::atomic<bool> has_grown_{false};  // since the last tick
   uint64_t purge_calls_ MEMALLOC_GUARDED_BY(lock_) = 0;

@@ -112,30 +112,38 @@ void CentralHeap::GoOnPurging() {
 
 void CentralHeap::Tick(uint64_t now, uint64_t delay, ThreadHeap* mine) {
   ticks_.fetch_add(1, std::memory_order_relaxed);
-  GiveBackIdleHuge(now, delay);
-  // What these give back is marked below, in this tick.
-  EmptyIdleHeaps();
+  // One that growth brought early leaves what counts time in ticks.
+  const bool is_early =
+      now < last_full_tick_.load(std::memory_order_relaxed) + delay / 2;
+  if (!is_early) {
+    last_full_tick_.store(now, std::memory_order_relaxed);
+    GiveBackIdleHuge(now, delay);
+    // What these give back is marked below, in this tick.
+    EmptyIdleHeaps();
+  }
   if (mine != nullptr) mine->FollowTicks();
-  if (!IsPatient()) PurgeIdle(/*all=*/delay == 0);
+  if (!IsPatient(is_early)) PurgeIdle(/*all=*/delay == 0);
   if (!purge_goes_on()) GiveBackCleanEnds();
 }
 
 // Memory that is locked keeps its pages (mlockall): when all was refused, the
-// kernel is left alone for twice as long as the last time.
-bool CentralHeap::IsPatient() {
+// kernel is left alone for twice as long as the last time, or until there is
+// more to offer.
+bool CentralHeap::IsPatient(bool is_early) {
   const LockHolder holder(lock_);
   if (ticks_to_wait_ == 0) return false;
-  --ticks_to_wait_;
-  return true;
+  if (!is_early) --ticks_to_wait_;
+  return runs_.purgeable_granules() <= refused_granules_;
 }
 
 // All arenas are looked through.
 void CentralHeap::NoteAnswers() {
   if (any_purged_) {
-    patience_ = 0;
+    patience_ = ticks_to_wait_ = 0;
   } else if (any_refused_) {
     patience_ = Min(kMaxPatience, Max(2 * patience_, 1U));
     ticks_to_wait_ = patience_;
+    refused_granules_ = runs_.purgeable_granules();
   }
   any_purged_ = any_refused_ = false;
 }

@@ -104,8 +104,12 @@ size_t CaptureStack(uintptr_t (&frames)[kMaxStackDepth]) {
 void PrepareForkOfStacks() {
   g_forks.fetch_add(1, std::memory_order_seq_cst);
   const uint32_t mine = t_is_inside ? 1 : 0;
-  uint32_t inside;
-  while ((inside = g_inside.load(std::memory_order_seq_cst)) != mine) {
+  // Not for ever: a handler that forks may have interrupted this very thread
+  // between the two steps of entering or leaving.
+  constexpr int kMostWaits = 100;
+  for (int i = 0; i < kMostWaits; ++i) {
+    const uint32_t inside = g_inside.load(std::memory_order_seq_cst);
+    if (inside <= mine) break;
     os::WaitWhile(g_inside, inside, /*milliseconds=*/1);
   }
 }

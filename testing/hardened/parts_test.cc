@@ -68,6 +68,18 @@ TEST_F(PartsTest, EachBitBehindTheEndCounts) {
   }
 }
 
+// Such a cell may have stood there in a block that was made for other sizes.
+TEST_F(PartsTest, WhatStandsBehindACellIsNoEndWord) {
+  alignas(16) char memory[64];
+  const Room room = RoomAt(memory, sizeof(memory));
+  const uint64_t canary = CanaryOf(room.start);
+  for (size_t size = 0; size <= sizeof(memory) - 2 * kEndSize; ++size) {
+    MarkLive(room, canary, size);
+    size_t found;
+    EXPECT_FALSE(IsLive({room.start, size + kEndSize}, canary, &found)) << size;
+  }
+}
+
 TEST_F(PartsTest, TheFirstByteOfACanaryIsNeverZero) {
   for (uintptr_t start = 0; start < 1 << 20; start += 16) {
     EXPECT_NE(CanaryOf(start) & 0xff, 0U);

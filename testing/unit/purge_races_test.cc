@@ -342,6 +342,20 @@ CORE_TEST(LockedMemory, IsOfferedMoreAndMoreSeldom) {
   EXPECT_EQ(Purgeable(), 0U);
 }
 
+CORE_TEST(LockedMemory, IsNoReasonToKeepWhatCameLater) {
+  MakeIdleRun();
+  fake_os::Fail(Call::kPurge, 1, fake_os::kForEver);
+  for (int i = 0; i < 100; ++i) Tick();
+  fake_os::EndShortage();
+  void* block = Allocate(6 * kMiB);
+  Allocate(kMiB);
+  Fill(block, 6 * kMiB, 1);
+  Free(block);
+  Tick();
+  Tick();
+  EXPECT_EQ(Purgeable(), 0U);
+}
+
 CORE_TEST(LockedMemory, DoesNotKeepTheRest) {
   StartClock();
   std::vector<void*> blocks;
