@@ -2,9 +2,9 @@
 // which of them were reached. Layer: observe.
 //
 // A table of all blocks, taken under the central lock and used without it. Each
-// cell that was carved counts as an allocation: whether it is free its first
-// word tells, when somebody looks into it. So a block that ends meanwhile leads
-// to wrong marks at worst; what is read is copied by the kernel, if it is still
+// cell counts as an allocation: whether it is free its first word tells, when
+// somebody looks into it. So does each free run, as it may be allocated until
+// then. A block that ends meanwhile leads to wrong marks at worst; what is read is copied by the kernel, if it is still
 // there (os/process_memory.h).
 
 #ifndef MEMALLOC_OBSERVE_HEAP_GRAPH_H_

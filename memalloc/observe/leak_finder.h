@@ -2,7 +2,8 @@
 //
 // The table of live samples tells what may be lost; reachability.h what is. A
 // sample counts as lost if no scan reached it and it was not freed meanwhile:
-// so what other threads do during the scans can hide a leak but make none.
+// what other threads do during the scans can hide a leak, and make one only by
+// moving its address at the wrong moment of each scan.
 
 #ifndef MEMALLOC_OBSERVE_LEAK_FINDER_H_
 #define MEMALLOC_OBSERVE_LEAK_FINDER_H_

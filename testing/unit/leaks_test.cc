@@ -184,6 +184,24 @@ CORE_TEST(Leaks, AreNotHeldByFreedCells) {
   ExpectLost("64", "1");
 }
 
+// It may have been allocated since the heap was looked at.
+CORE_TEST(Leaks, AreHeldByFreeMemory) {
+  Begin();
+  void* lost = Allocate(64);
+  SetOption(Option::kSampleInterval, 0);
+  for (const size_t size :
+       {size_t{20000}, size_t{1} << 20, size_t{32} << 20}) {
+    g_roots[0] = Allocate(size);
+    Lead(g_roots[0], lost);
+    ExpectLost("0", "0");
+    Free(g_roots[0]);
+    ExpectLost("0", "0");
+    // Whatever the caches gave back.
+    g_roots[0] = nullptr;
+    ExpectLost("64", "1");
+  }
+}
+
 CORE_TEST(Leaks, AreNotHeldByThreadsHeapsAndTables) {
   Begin();
   Worker worker;
