@@ -74,11 +74,6 @@ HeapGraph::HeapGraph(const HeapSize& size)
               marks_.As<uint64_t>() != nullptr &&
               saved_marks_.As<uint64_t>() != nullptr &&
               ranges_.As<MemoryRange>() != nullptr;
-  for (const MappedMemory* memory :
-       {&blocks_, &marks_, &saved_marks_, &ranges_}) {
-    const auto start = reinterpret_cast<uintptr_t>(memory->As<char>());
-    AddOwn(start, start + memory->bytes());
-  }
 }
 
 // Neighbours are joined, as the granules of an arena come one after the other.

@@ -67,8 +67,6 @@ void LeakFinder::TakeSamples() {
 
 bool LeakFinder::ScanBy(Reachability* reachability) {
   reachability->AddOwn(own_, own_end_);
-  const auto samples = reinterpret_cast<uintptr_t>(begin());
-  reachability->AddOwn(samples, samples + samples_.bytes());
   uintptr_t tables;
   size_t bytes;
   {

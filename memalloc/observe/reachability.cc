@@ -34,19 +34,18 @@ Reachability::Reachability(uintptr_t stack)
       page_size_(os::PageSize()),
       graph_(MeasureHeap()),
       workspace_(sizeof(Workspace)),
-      pending_(graph_.room() * sizeof(Node)) {
-  for (const MappedMemory* memory : {&workspace_, &pending_}) {
-    const auto start = reinterpret_cast<uintptr_t>(memory->As<char>());
-    AddOwn(start, start + memory->bytes());
-  }
-}
+      pending_(graph_.room() * sizeof(Node)) {}
 
 bool Reachability::MarkFromRoots() {
   Mappings mappings;
   if (!memory_.IsOpen() || workspace_.As<char>() == nullptr ||
-      pending_.As<char>() == nullptr || !mappings.IsWhole() || !graph_.Take()) {
+      pending_.As<char>() == nullptr || !mappings.IsWhole()) {
     return false;
   }
+  // What is made from now on is not among the mappings.
+  MappedMemory::ForAll(
+      [this](uintptr_t start, uintptr_t end) { AddOwn(start, end); });
+  if (!graph_.Take()) return false;
   Mapping mapping;
   while (mappings.Next(&mapping)) {
     ScanMapping(mapping);
