@@ -36,8 +36,6 @@ class Reachability {
   Reachability(const Reachability&) = delete;
   Reachability& operator=(const Reachability&) = delete;
 
-  uintptr_t stack() const { return stack_; }
-
   // Memory that is no root, beside the heap. Before MarkFromRoots.
   void AddOwn(uintptr_t start, uintptr_t end) { graph_.AddOwn(start, end); }
 

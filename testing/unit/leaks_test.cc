@@ -312,8 +312,21 @@ CORE_TEST(Leaks, AreHeldByMemoryThatCannotBeWrittenTo) {
 CORE_TEST(Leaks, NeedTheMappings) {
   Begin();
   Allocate(64);
+  ExpectLost("64", "1");
   fake_os::SetFile("/proc/self/maps", "");
   EXPECT_THAT(Report(), HasSubstr("The heap could not be scanned"));
+  EXPECT_FALSE(HasFoundLeaks()) << "a verdict of before";
+}
+
+// By more cells than there is room for beside those that were counted.
+CORE_TEST(Leaks, AreFoundInAHeapThatGrows) {
+  Begin();
+  Allocate(64);
+  SetOption(Option::kSampleInterval, 0);
+  fake_os::Before(fake_os::Call::kReserve, [] {
+    for (int i = 0; i < 3000000; ++i) Allocate(16);
+  });
+  ExpectLost("64", "1");
 }
 
 CORE_TEST(Leaks, NeedMemory) {
