@@ -67,11 +67,20 @@ class Reachability {
     char copy[os::ProcessMemory::kMaxBytes];
     Batch batch;
     os::PageState pages[kPagesAtOnce];
+    unsigned char is_wanted[kPagesAtOnce];  // bit 0
+  };
+
+  // Which pages may hold an address.
+  enum class Wanted : uint8_t {
+    kOwn,       // what was changed of a file that is mapped privately
+    kWritten,   // all that was written to
+    kResident,  // of memory that is shared: others may have written to it
   };
 
   void ScanMapping(const Mapping& mapping);
-  void ScanRoot(uintptr_t start, uintptr_t end, bool only_own);
-  void ScanPages(uintptr_t start, uintptr_t end, bool only_own);
+  void ScanRoot(uintptr_t start, uintptr_t end, Wanted wanted);
+  void ScanPages(uintptr_t start, uintptr_t end, Wanted wanted);
+  bool FindWanted(uintptr_t start, size_t pages, Wanted wanted);
   void ScanRange(uintptr_t start, uintptr_t end);
   void ScanWords(const char* words, size_t bytes);
   void Follow(Node node);
