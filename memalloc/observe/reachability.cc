@@ -38,7 +38,7 @@ Reachability::Reachability(uintptr_t stack)
 
 bool Reachability::MarkFromRoots() {
   Mappings mappings;
-  if (!memory_.IsOpen() || workspace_.As<char>() == nullptr ||
+  if (!memory_.IsWhole() || workspace_.As<char>() == nullptr ||
       pending_.As<char>() == nullptr || !mappings.IsWhole()) {
     return false;
   }
@@ -47,13 +47,13 @@ bool Reachability::MarkFromRoots() {
       [this](uintptr_t start, uintptr_t end) { AddOwn(start, end); });
   if (!graph_.Take()) return false;
   Mapping mapping;
-  while (mappings.Next(&mapping)) {
+  while (memory_.IsWhole() && mappings.Next(&mapping)) {
     ScanMapping(mapping);
     Drain();
   }
   // If the stack itself was allocated.
   MarkFrom(stack_);
-  return true;
+  return memory_.IsWhole();
 }
 
 bool Reachability::IsMarked(uintptr_t allocation) const {

@@ -9,7 +9,7 @@
  *
  * and these keep it, in a place that is to be found:
  *
- *   global, interior, chain, tls, thread_stack, thread_tls, page
+ *   global, interior, chain, tls, thread_stack, thread_tls, page, shared
  *
  * Then:
  *
@@ -166,11 +166,16 @@ FUNCTION KeepTls(void) {
 }
 
 /* In anonymous memory that is no stack. */
-FUNCTION KeepInPage(void) {
-  void** page = mmap(NULL, kPage, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  page[kPage / sizeof(void*) - 1] = malloc(kSmall);
+static void** NewPage(int sharing) {
+  return mmap(NULL, kPage, PROT_READ | PROT_WRITE, sharing | MAP_ANONYMOUS, -1,
+              0);
 }
+
+FUNCTION KeepInPage(void) {
+  NewPage(MAP_PRIVATE)[kPage / sizeof(void*) - 1] = malloc(kSmall);
+}
+
+FUNCTION KeepInSharedPage(void) { *NewPage(MAP_SHARED) = malloc(kSmall); }
 
 static pthread_barrier_t g_barrier;
 
@@ -261,6 +266,7 @@ static const struct {
     {"chain", &KeepChain},
     {"tls", &KeepTls},
     {"page", &KeepInPage},
+    {"shared", &KeepInSharedPage},
     {"thread_stack", &KeepOnThreadStack},
     {"thread_tls", &KeepInThreadTls},
     {"free", &FreeSmall},

@@ -36,6 +36,7 @@ KEPT = {
     "chain": ("KeepChain", (100 * SMALL, 100)),
     "tls": ("KeepTls", (SMALL, 1)),
     "page": ("KeepInPage", (SMALL, 1)),
+    "shared": ("KeepInSharedPage", (SMALL, 1)),
     "thread_stack": ("KeepOnThreadsStack", (SMALL, 1)),
     "thread_tls": ("KeepInThreadsTls", (SMALL, 1)),
 }
@@ -175,7 +176,7 @@ class LeaksTest(ways.TestCase):
     @ways.each_way(but=["hardened"])
     def test_of_parent_and_child(self, way):
         self.run_steps(
-            *(way, "small", "fork", "large"),
+            *(way, "small", "shared", "fork", "large"),
             LEAKS=self.folder / "%p.fork",
         )
         reports = sorted(

@@ -3,8 +3,6 @@
 
 #include "memalloc/observe/leaks.h"
 
-#include <sys/mman.h>
-
 #include <atomic>
 #include <cstdint>
 #include <cstdio>
@@ -309,19 +307,6 @@ CORE_TEST(Leaks, AreHeldByMemoryThatCannotBeWrittenTo) {
   SetRoots("---p");
   ExpectLost("64", "1");
   EXPECT_TRUE(HasFoundLeaks());
-}
-
-CORE_TEST(Leaks, AreHeldByMemoryThatIsShared) {
-  Begin();
-  const size_t bytes = 2 * os::PageSize();
-  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  ASSERT_NE(memory, MAP_FAILED);
-  *static_cast<void**>(memory) = Allocate(64);
-  // As in a child of fork: the memory has it, the process's page table not.
-  ASSERT_EQ(madvise(memory, bytes, MADV_DONTNEED), 0);
-  SetRoots("rw-s", memory, bytes);
-  ExpectLost("0", "0");
 }
 
 CORE_TEST(Leaks, NeedTheMappings) {
