@@ -28,8 +28,9 @@ namespace memalloc {
 
 class Reachability {
  public:
-  // What the reporter's frames take of a stack, and more.
-  static constexpr size_t kOwnFrames = size_t{16} << 10;
+  // What the reporter's frames take of a stack, and more, mostly to sort. What
+  // stands below is others' maybe, as stacks of 16 KiB are to be enough.
+  static constexpr size_t kOwnFrames = size_t{5} << 10;
 
   // These stand below `stack`.
   explicit Reachability(uintptr_t stack);

@@ -17,6 +17,7 @@
  *   fork              goes on in a child; the parent waits for it
  *   set:OPTION:VALUE  sets an option
  *   write:PATH        writes a leak report
+ *   small_stack:PATH  the same, on a stack of 16 KiB
  *   make:PATH         makes an empty file
  *   text:TEXT         prints it, without a line's end
  *   wait              waits until it is killed
@@ -236,6 +237,30 @@ static void Write(const char* path) {
   if (memalloc_write_report("leaks", path) != 0) abort();
 }
 
+__attribute__((noinline)) void* WriteThere(void* path) {
+  Write(path);
+  return NULL;
+}
+
+/* What stands below the stack must stay as it is. */
+static void WriteOnSmallStack(const char* path) {
+  enum { kStack = 16 << 10, kFill = 0x75 };
+  unsigned char* memory = mmap(NULL, 2 * kStack, PROT_READ | PROT_WRITE,
+                               MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  memset(memory, kFill, 2 * kStack);
+  pthread_attr_t attributes;
+  pthread_t thread;
+  if (pthread_attr_init(&attributes) != 0 ||
+      pthread_attr_setstack(&attributes, memory + kStack, kStack) != 0 ||
+      pthread_create(&thread, &attributes, &WriteThere, (void*)path) != 0) {
+    abort();
+  }
+  pthread_join(thread, NULL);
+  int left = 0;
+  while (memory[left] == kFill) ++left;
+  if (left < kStack) abort();
+}
+
 static void MakeFile(const char* path) {
   const int file = open(path, O_WRONLY | O_CREAT, 0600);
   if (file < 0) abort();
@@ -280,6 +305,7 @@ static const struct {
 } kStepsWithText[] = {
     {"set:", &Set},
     {"write:", &Write},
+    {"small_stack:", &WriteOnSmallStack},
     {"make:", &MakeFile},
     {"text:", &Print},
 };

@@ -148,6 +148,14 @@ class LeaksTest(ways.TestCase):
         self.check(report, ["small", "large"])
 
     @ways.each_way(but=["hardened"])
+    def test_on_a_small_stack(self, way):
+        first = self.folder / "first"
+        # What is called first is bound then, which takes more stack.
+        steps = ("small", f"write:{first}", f"small_stack:{first}")
+        self.run_steps(way, *steps)
+        self.check(LeakReport(first), ["small"])
+
+    @ways.each_way(but=["hardened"])
     def test_recorded_from_a_call_on(self, way):
         report = self.report(
             *(way, "large", "set:sample_interval:1", "huge"),
