@@ -19,19 +19,22 @@ namespace {
 // Of a mark.
 constexpr size_t kWordBits = 64;
 
+// Memory that is free may be allocated, and lead on, before it is looked into.
+bool IsNode(BlockStatus status) {
+  return status == BlockStatus::kSmall || status == BlockStatus::kLarge ||
+         status == BlockStatus::kFree || status == BlockStatus::kPurging;
+}
+
 class Measure final : public HeapVisitor {
  public:
   void OnThreadHeap(const ThreadHeapView&) override {}
   void OnArena(const ArenaHeader&) override { ++size.ranges; }
   void OnBlock(const ArenaHeader&, const BlockHeader& block) override {
     if (block.status == BlockStatus::kForeign) ++size.ranges;
-    if (block.status == BlockStatus::kSmall) {
-      ++size.blocks;
-      size.allocations += block.capacity;
-    } else if (block.status == BlockStatus::kLarge) {
-      ++size.blocks;
-      ++size.allocations;
-    }
+    if (!IsNode(block.status)) return;
+    ++size.blocks;
+    size.allocations +=
+        block.status == BlockStatus::kSmall ? block.capacity : 1;
   }
   void OnHuge(const ArenaHeader&, bool) override {
     ++size.ranges;
@@ -71,11 +74,6 @@ HeapGraph::HeapGraph(const HeapSize& size)
               marks_.As<uint64_t>() != nullptr &&
               saved_marks_.As<uint64_t>() != nullptr &&
               ranges_.As<MemoryRange>() != nullptr;
-  for (const MappedMemory* memory :
-       {&blocks_, &marks_, &saved_marks_, &ranges_}) {
-    const auto start = reinterpret_cast<uintptr_t>(memory->As<char>());
-    AddOwn(start, start + memory->bytes());
-  }
 }
 
 // Neighbours are joined, as the granules of an arena come one after the other.
@@ -112,16 +110,18 @@ void HeapGraph::OnBlock(const ArenaHeader&, const BlockHeader& block) {
   const size_t bytes = Max<size_t>(1, block.granules) * kGranuleSize;
   AddOwn(start, start + bytes);
   if (block.status == BlockStatus::kSmall) {
-    Add(start, block.cell_size, Min<size_t>(block.carved, block.capacity),
+    Add(start, block.cell_size, block.capacity,
         kHasChecks ? block.link_key : 0);
-  } else if (block.IsLargeInUse()) {
+  } else if (IsNode(block.status)) {
     Add(start, bytes, 1, 0);
   }
 }
 
-void HeapGraph::OnHuge(const ArenaHeader& mapping, bool is_cached) {
+// One that is cached may be in use again before it is looked into, with any
+// size that fits.
+void HeapGraph::OnHuge(const ArenaHeader& mapping, bool) {
   AddOwn(mapping.Start(), mapping.huge.start + mapping.huge.mapped);
-  if (!is_cached) Add(mapping.huge.start, mapping.huge.bytes, 1, 0);
+  Add(mapping.huge.start, mapping.huge.mapped, 1, 0);
 }
 
 void HeapGraph::AddGuardPool() {

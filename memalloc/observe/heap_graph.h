@@ -2,10 +2,10 @@
 // which of them were reached. Layer: observe.
 //
 // A table of all blocks, taken under the central lock and used without it. Each
-// cell that was carved counts as an allocation: whether it is free its first
-// word tells, when somebody looks into it. So a block that ends meanwhile leads
-// to wrong marks at worst; what is read is copied by the kernel, if it is still
-// there (os/process_memory.h).
+// cell counts as an allocation: whether it is free its first word tells, when
+// somebody looks into it. So does each free run, as it may be allocated until
+// then. A block that ends meanwhile leads to wrong marks at worst; what is read
+// is copied by the kernel, if it is still there (os/process_memory.h).
 
 #ifndef MEMALLOC_OBSERVE_HEAP_GRAPH_H_
 #define MEMALLOC_OBSERVE_HEAP_GRAPH_H_
@@ -42,7 +42,7 @@ class HeapGraph final : private HeapVisitor {
   // With room for a heap that is a little larger than it was measured.
   explicit HeapGraph(const HeapSize& size);
 
-  // Memory of the allocator that is no part of a block. Before Take.
+  // Memory that is no part of a block, and no root. Before Take.
   void AddOwn(uintptr_t start, uintptr_t end);
 
   // Looks at the heap. False if there is not enough room.

@@ -22,8 +22,8 @@ void Pause() {
 
 }  // namespace
 
-LeakFinder::LeakFinder(Reachability* last, uintptr_t own, uintptr_t own_end)
-    : last_(last),
+LeakFinder::LeakFinder(uintptr_t stack, uintptr_t own, uintptr_t own_end)
+    : stack_(stack),
       own_(own),
       own_end_(own_end),
       room_(CountSamples()),
@@ -43,12 +43,11 @@ bool LeakFinder::Scan() {
       // The first time too: samples of the same moment as the last of ours
       // would be taken for these (DropFreed).
       Pause();
-      Reachability reachability(last_->stack());
-      if (!ScanBy(&reachability)) return false;
+      if (!ScanOnce()) return false;
     }
     Pause();
   }
-  if (!ScanBy(last_)) return false;
+  if (!ScanOnce()) return false;
   DropFreed();
   std::sort(begin(), end(), [](const LiveSample& a, const LiveSample& b) {
     return a.stack != b.stack ? a.stack < b.stack : a.start < b.start;
@@ -65,10 +64,18 @@ void LeakFinder::TakeSamples() {
   });
 }
 
-bool LeakFinder::ScanBy(Reachability* reachability) {
-  reachability->AddOwn(own_, own_end_);
-  const auto samples = reinterpret_cast<uintptr_t>(begin());
-  reachability->AddOwn(samples, samples + samples_.bytes());
+// Each time for a heap that is measured anew, as it may grow.
+bool LeakFinder::ScanOnce() {
+  constexpr int kTries = 3;
+  for (int i = 0; i < kTries; ++i) {
+    if (TryToScan()) return true;
+  }
+  return false;
+}
+
+bool LeakFinder::TryToScan() {
+  last_.emplace(stack_);
+  last_->AddOwn(own_, own_end_);
   uintptr_t tables;
   size_t bytes;
   {
@@ -76,10 +83,10 @@ bool LeakFinder::ScanBy(Reachability* reachability) {
     tables = g_profile.start();
     bytes = g_profile.bytes();
   }
-  reachability->AddOwn(tables, tables + bytes);
-  if (!reachability->MarkFromRoots()) return false;
+  last_->AddOwn(tables, tables + bytes);
+  if (!last_->MarkFromRoots()) return false;
   for (LiveSample& sample : *this) {
-    if (reachability->IsMarked(sample.start)) {
+    if (last_->IsMarked(sample.start)) {
       sample.kind = LeakKind::kReachable;
     }
   }

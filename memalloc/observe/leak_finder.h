@@ -2,13 +2,16 @@
 //
 // The table of live samples tells what may be lost; reachability.h what is. A
 // sample counts as lost if no scan reached it and it was not freed meanwhile:
-// so what other threads do during the scans can hide a leak but make none.
+// what other threads do during the scans can hide a leak, and make one only by
+// moving its address at the wrong moment of each scan.
 
 #ifndef MEMALLOC_OBSERVE_LEAK_FINDER_H_
 #define MEMALLOC_OBSERVE_LEAK_FINDER_H_
 
 #include <stddef.h>
 #include <stdint.h>
+
+#include <optional>
 
 #include "memalloc/observe/mapped_memory.h"
 #include "memalloc/observe/profile_tables.h"
@@ -36,8 +39,8 @@ struct LiveSample {
 
 class LeakFinder {
  public:
-  // `last` is for the last scan, and for Classify. [own, own_end) is no root.
-  LeakFinder(Reachability* last, uintptr_t own, uintptr_t own_end);
+  // The reporter's frames stand below `stack`. [own, own_end) is no root.
+  LeakFinder(uintptr_t stack, uintptr_t own, uintptr_t own_end);
 
   // Scans: afterwards a sample is kDirect, if it is lost, or kReachable. False
   // if memory is short.
@@ -54,17 +57,19 @@ class LeakFinder {
  private:
   static size_t CountSamples();
   void TakeSamples();
-  bool ScanBy(Reachability* reachability);
+  bool ScanOnce();
+  bool TryToScan();
   void DropFreed();
   void Suppress();
   void FindIndirect();
 
-  Reachability* const last_;
+  const uintptr_t stack_;
   const uintptr_t own_;
   const uintptr_t own_end_;
   const size_t room_;
   MappedMemory samples_;
   size_t count_ = 0;
+  std::optional<Reachability> last_;  // scan
 };
 
 }  // namespace memalloc

@@ -229,11 +229,12 @@ void WriteTotals(ReportWriter& out, const Counts* totals) {
 
 // What the callers had in registers is on the stack above this frame.
 __attribute__((noinline)) void WriteFromHere(ReportWriter& out) {
+  // Until there is another verdict.
+  g_has_found_leaks.store(false, std::memory_order_relaxed);
   WriteHead(out);
-  Reachability reachability(
-      reinterpret_cast<uintptr_t>(__builtin_frame_address(0)));
+  const auto stack = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
   const auto own = reinterpret_cast<uintptr_t>(&out);
-  LeakFinder finder(&reachability, own, own + sizeof(out));
+  LeakFinder finder(stack, own, own + sizeof(out));
   if (!finder.Scan()) {
     out.Text("The heap could not be scanned: memory or files are short.\n");
     return;

@@ -34,27 +34,26 @@ Reachability::Reachability(uintptr_t stack)
       page_size_(os::PageSize()),
       graph_(MeasureHeap()),
       workspace_(sizeof(Workspace)),
-      pending_(graph_.room() * sizeof(Node)) {
-  for (const MappedMemory* memory : {&workspace_, &pending_}) {
-    const auto start = reinterpret_cast<uintptr_t>(memory->As<char>());
-    AddOwn(start, start + memory->bytes());
-  }
-}
+      pending_(graph_.room() * sizeof(Node)) {}
 
 bool Reachability::MarkFromRoots() {
   Mappings mappings;
-  if (!memory_.IsOpen() || workspace_.As<char>() == nullptr ||
-      pending_.As<char>() == nullptr || !mappings.IsWhole() || !graph_.Take()) {
+  if (!memory_.IsWhole() || workspace_.As<char>() == nullptr ||
+      pending_.As<char>() == nullptr || !mappings.IsWhole()) {
     return false;
   }
+  // What is made from now on is not among the mappings.
+  MappedMemory::ForAll(
+      [this](uintptr_t start, uintptr_t end) { AddOwn(start, end); });
+  if (!graph_.Take()) return false;
   Mapping mapping;
-  while (mappings.Next(&mapping)) {
+  while (memory_.IsWhole() && mappings.Next(&mapping)) {
     ScanMapping(mapping);
     Drain();
   }
   // If the stack itself was allocated.
   MarkFrom(stack_);
-  return true;
+  return memory_.IsWhole();
 }
 
 bool Reachability::IsMarked(uintptr_t allocation) const {
@@ -79,8 +78,9 @@ void Reachability::ScanMapping(const Mapping& mapping) {
                         (mapping.is_writable || mapping.is_private) &&
                         !BeginsWith(mapping, "[v") && !IsDevice(mapping);
   if (!may_lead) return;
-  // Of a file that is mapped privately only what was changed has addresses.
-  const bool only_own = mapping.is_private && BeginsWith(mapping, "/");
+  const Wanted wanted = !mapping.is_private        ? Wanted::kResident
+                        : BeginsWith(mapping, "/") ? Wanted::kOwn
+                                                   : Wanted::kWritten;
   uintptr_t frames = mapping.end;
   uintptr_t frames_end = mapping.end;
   if (stack_ >= mapping.start && stack_ < mapping.end) {
@@ -90,42 +90,36 @@ void Reachability::ScanMapping(const Mapping& mapping) {
     frames =
         stack_ - (HasPath(mapping, "[stack]") ? below : Min(below, kOwnFrames));
   }
-  ScanRoot(mapping.start, frames, only_own);
-  ScanRoot(frames_end, mapping.end, only_own);
+  ScanRoot(mapping.start, frames, wanted);
+  ScanRoot(frames_end, mapping.end, wanted);
 }
 
 // Without what is the allocator's.
-void Reachability::ScanRoot(uintptr_t start, uintptr_t end, bool only_own) {
+void Reachability::ScanRoot(uintptr_t start, uintptr_t end, Wanted wanted) {
   const MemoryRange* own = graph_.own_ranges();
   const MemoryRange* last = own + graph_.own_range_count();
   own = std::lower_bound(
       own, last, start,
       [](const MemoryRange& range, uintptr_t at) { return range.end <= at; });
   for (; start < end && own != last && own->start < end; ++own) {
-    if (start < own->start) ScanPages(start, own->start, only_own);
+    if (start < own->start) ScanPages(start, own->start, wanted);
     start = Max(start, own->end);
   }
-  if (start < end) ScanPages(start, end, only_own);
+  if (start < end) ScanPages(start, end, wanted);
 }
 
 // ---- memory ----
 
 // Only pages that may hold an address. If they are not known, all of them.
-void Reachability::ScanPages(uintptr_t start, uintptr_t end, bool only_own) {
+void Reachability::ScanPages(uintptr_t start, uintptr_t end, Wanted wanted) {
   while (start < end) {
     const uintptr_t first = RoundDown(start, page_size_);
     const size_t pages =
         Min((end - first + page_size_ - 1) / page_size_, size_t{kPagesAtOnce});
     const uintptr_t group_end = Min(end, first + pages * page_size_);
-    if (!memory_.LookAtPages(first, pages, work().pages)) {
-      for (size_t i = 0; i < pages; ++i) {
-        work().pages[i] = os::PageState::kOwn;
-      }
-    }
-    const auto is_wanted = [&](size_t page) {
-      const os::PageState state = work().pages[page];
-      return state == os::PageState::kOwn ||
-             (state == os::PageState::kShared && !only_own);
+    if (!FindWanted(first, pages, wanted)) memset(work().is_wanted, 1, pages);
+    const auto is_wanted = [this](size_t page) {
+      return (work().is_wanted[page] & 1) != 0;
     };
     for (size_t i = 0; i < pages; ++i) {
       if (!is_wanted(i)) continue;
@@ -135,6 +129,22 @@ void Reachability::ScanPages(uintptr_t start, uintptr_t end, bool only_own) {
     }
     start = group_end;
   }
+}
+
+// The page map has what this process used of memory that is shared, and a child
+// of fork has used nothing.
+bool Reachability::FindWanted(uintptr_t start, size_t pages, Wanted wanted) {
+  unsigned char* is_wanted = work().is_wanted;
+  if (wanted == Wanted::kResident) {
+    return os::FindResident(start, pages * page_size_, is_wanted);
+  }
+  if (!memory_.LookAtPages(start, pages, work().pages)) return false;
+  for (size_t i = 0; i < pages; ++i) {
+    const os::PageState state = work().pages[i];
+    is_wanted[i] = state == os::PageState::kOwn ||
+                   (state == os::PageState::kShared && wanted != Wanted::kOwn);
+  }
+  return true;
 }
 
 void Reachability::ScanRange(uintptr_t start, uintptr_t end) {
@@ -183,7 +193,7 @@ void Reachability::Drain() {
     const MemoryRange range = graph_.RangeOf(node);
     const size_t bytes = range.end - range.start;
     if (bytes > kMaxTogether) {
-      ScanPages(range.start, range.end, /*only_own=*/false);
+      ScanPages(range.start, range.end, Wanted::kWritten);
       continue;
     }
     batch.pieces[batch.count] = {range.start, bytes};

@@ -28,15 +28,14 @@ namespace memalloc {
 
 class Reachability {
  public:
-  // What the reporter's frames take of a stack, and more.
-  static constexpr size_t kOwnFrames = size_t{16} << 10;
+  // What the reporter's frames take of a stack, and more, mostly to sort. What
+  // stands below is others' maybe, as stacks of 16 KiB are to be enough.
+  static constexpr size_t kOwnFrames = size_t{5} << 10;
 
   // These stand below `stack`.
   explicit Reachability(uintptr_t stack);
   Reachability(const Reachability&) = delete;
   Reachability& operator=(const Reachability&) = delete;
-
-  uintptr_t stack() const { return stack_; }
 
   // Memory that is no root, beside the heap. Before MarkFromRoots.
   void AddOwn(uintptr_t start, uintptr_t end) { graph_.AddOwn(start, end); }
@@ -69,11 +68,20 @@ class Reachability {
     char copy[os::ProcessMemory::kMaxBytes];
     Batch batch;
     os::PageState pages[kPagesAtOnce];
+    unsigned char is_wanted[kPagesAtOnce];  // bit 0
+  };
+
+  // Which pages may hold an address.
+  enum class Wanted : uint8_t {
+    kOwn,       // what was changed of a file that is mapped privately
+    kWritten,   // all that was written to
+    kResident,  // of memory that is shared: others may have written to it
   };
 
   void ScanMapping(const Mapping& mapping);
-  void ScanRoot(uintptr_t start, uintptr_t end, bool only_own);
-  void ScanPages(uintptr_t start, uintptr_t end, bool only_own);
+  void ScanRoot(uintptr_t start, uintptr_t end, Wanted wanted);
+  void ScanPages(uintptr_t start, uintptr_t end, Wanted wanted);
+  bool FindWanted(uintptr_t start, size_t pages, Wanted wanted);
   void ScanRange(uintptr_t start, uintptr_t end);
   void ScanWords(const char* words, size_t bytes);
   void Follow(Node node);

@@ -9,13 +9,17 @@
 
 #include <algorithm>
 
+#include "memalloc/observe/mapped_memory.h"
 #include "memalloc/os/os.h"
 
 namespace memalloc {
 
 SymbolFile::SymbolFile(const Mapping& mapping) : mapping_(mapping) {
-  char path[4096];
-  if (mapping.path_size >= sizeof(path) || mapping.path[0] != '/') return;
+  if (mapping.path_size == 0 || mapping.path[0] != '/') return;
+  // Stacks are small.
+  const MappedMemory memory(mapping.path_size + 1);
+  char* path = memory.As<char>();
+  if (path == nullptr) return;
   memcpy(path, mapping.path, mapping.path_size);
   path[mapping.path_size] = '\0';
   file_ = os::MapFile(path, &size_);

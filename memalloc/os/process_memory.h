@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 namespace memalloc::os {
 
@@ -30,12 +31,13 @@ class ProcessMemory {
   static constexpr size_t kMaxPieces = 256;
 
   ProcessMemory();
-  ~ProcessMemory();
   ProcessMemory(const ProcessMemory&) = delete;
   ProcessMemory& operator=(const ProcessMemory&) = delete;
 
-  // False if there is no descriptor left; then nothing can be copied.
-  bool IsOpen() const { return writes_ >= 0; }
+  // False if there was no descriptor left, if the program closed one of ours
+  // meanwhile, or if the kernel once refused a copy of what may be there. Then
+  // nothing was copied, or not all.
+  bool IsWhole() const;
 
   // Copies the pieces, kMaxPieces and kMaxBytes in all at most, one behind the
   // other: how many bytes. Fewer than there are if something cannot be read,
@@ -46,9 +48,25 @@ class ProcessMemory {
   bool LookAtPages(uintptr_t start, size_t count, PageState* states);
 
  private:
-  int reads_ = -1;
-  int writes_ = -1;
-  int page_map_ = -1;
+  // A descriptor, and what it is of: the program may close it by mistake and
+  // get the same number for a file of its own.
+  class File {
+   public:
+    ~File();
+    void Take(int descriptor);
+    bool IsOpen() const;
+    int descriptor() const { return descriptor_; }
+
+   private:
+    int descriptor_ = -1;
+    dev_t device_ = 0;
+    ino_t number_ = 0;
+  };
+
+  File reads_;
+  File writes_;
+  File page_map_;
+  bool has_failed_ = false;
 };
 
 }  // namespace memalloc::os

@@ -9,7 +9,7 @@
  *
  * and these keep it, in a place that is to be found:
  *
- *   global, interior, chain, tls, thread_stack, thread_tls, page
+ *   global, interior, chain, tls, thread_stack, thread_tls, page, shared
  *
  * Then:
  *
@@ -17,6 +17,7 @@
  *   fork              goes on in a child; the parent waits for it
  *   set:OPTION:VALUE  sets an option
  *   write:PATH        writes a leak report
+ *   small_stack:PATH  the same, on a stack of 16 KiB
  *   make:PATH         makes an empty file
  *   text:TEXT         prints it, without a line's end
  *   wait              waits until it is killed
@@ -166,11 +167,16 @@ FUNCTION KeepTls(void) {
 }
 
 /* In anonymous memory that is no stack. */
-FUNCTION KeepInPage(void) {
-  void** page = mmap(NULL, kPage, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  page[kPage / sizeof(void*) - 1] = malloc(kSmall);
+static void** NewPage(int sharing) {
+  return mmap(NULL, kPage, PROT_READ | PROT_WRITE, sharing | MAP_ANONYMOUS, -1,
+              0);
 }
+
+FUNCTION KeepInPage(void) {
+  NewPage(MAP_PRIVATE)[kPage / sizeof(void*) - 1] = malloc(kSmall);
+}
+
+FUNCTION KeepInSharedPage(void) { *NewPage(MAP_SHARED) = malloc(kSmall); }
 
 static pthread_barrier_t g_barrier;
 
@@ -231,6 +237,30 @@ static void Write(const char* path) {
   if (memalloc_write_report("leaks", path) != 0) abort();
 }
 
+__attribute__((noinline)) void* WriteThere(void* path) {
+  Write(path);
+  return NULL;
+}
+
+/* What stands below the stack must stay as it is. */
+static void WriteOnSmallStack(const char* path) {
+  enum { kStack = 16 << 10, kFill = 0x75 };
+  unsigned char* memory = mmap(NULL, 2 * kStack, PROT_READ | PROT_WRITE,
+                               MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  memset(memory, kFill, 2 * kStack);
+  pthread_attr_t attributes;
+  pthread_t thread;
+  if (pthread_attr_init(&attributes) != 0 ||
+      pthread_attr_setstack(&attributes, memory + kStack, kStack) != 0 ||
+      pthread_create(&thread, &attributes, &WriteThere, (void*)path) != 0) {
+    abort();
+  }
+  pthread_join(thread, NULL);
+  int left = 0;
+  while (memory[left] == kFill) ++left;
+  if (left < kStack) abort();
+}
+
 static void MakeFile(const char* path) {
   const int file = open(path, O_WRONLY | O_CREAT, 0600);
   if (file < 0) abort();
@@ -261,6 +291,7 @@ static const struct {
     {"chain", &KeepChain},
     {"tls", &KeepTls},
     {"page", &KeepInPage},
+    {"shared", &KeepInSharedPage},
     {"thread_stack", &KeepOnThreadStack},
     {"thread_tls", &KeepInThreadTls},
     {"free", &FreeSmall},
@@ -274,6 +305,7 @@ static const struct {
 } kStepsWithText[] = {
     {"set:", &Set},
     {"write:", &Write},
+    {"small_stack:", &WriteOnSmallStack},
     {"make:", &MakeFile},
     {"text:", &Print},
 };

@@ -36,6 +36,7 @@ KEPT = {
     "chain": ("KeepChain", (100 * SMALL, 100)),
     "tls": ("KeepTls", (SMALL, 1)),
     "page": ("KeepInPage", (SMALL, 1)),
+    "shared": ("KeepInSharedPage", (SMALL, 1)),
     "thread_stack": ("KeepOnThreadsStack", (SMALL, 1)),
     "thread_tls": ("KeepInThreadsTls", (SMALL, 1)),
 }
@@ -147,6 +148,14 @@ class LeaksTest(ways.TestCase):
         self.check(report, ["small", "large"])
 
     @ways.each_way(but=["hardened"])
+    def test_on_a_small_stack(self, way):
+        first = self.folder / "first"
+        # What is called first is bound then, which takes more stack.
+        steps = ("small", f"write:{first}", f"small_stack:{first}")
+        self.run_steps(way, *steps)
+        self.check(LeakReport(first), ["small"])
+
+    @ways.each_way(but=["hardened"])
     def test_recorded_from_a_call_on(self, way):
         report = self.report(
             *(way, "large", "set:sample_interval:1", "huge"),
@@ -175,7 +184,7 @@ class LeaksTest(ways.TestCase):
     @ways.each_way(but=["hardened"])
     def test_of_parent_and_child(self, way):
         self.run_steps(
-            *(way, "small", "fork", "large"),
+            *(way, "small", "shared", "fork", "large"),
             LEAKS=self.folder / "%p.fork",
         )
         reports = sorted(

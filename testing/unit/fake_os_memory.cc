@@ -8,8 +8,10 @@
 
 namespace memalloc::os {
 
-ProcessMemory::ProcessMemory() { reads_ = writes_ = page_map_ = 0; }
-ProcessMemory::~ProcessMemory() = default;
+ProcessMemory::ProcessMemory() = default;
+ProcessMemory::File::~File() = default;
+
+bool ProcessMemory::IsWhole() const { return true; }
 
 size_t ProcessMemory::Copy(const Piece* pieces, size_t count, char* to) {
   size_t copied = 0;

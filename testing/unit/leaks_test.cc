@@ -16,6 +16,7 @@
 #include "memalloc/heap/guard_pool.h"
 #include "memalloc/heap/sampling.h"
 #include "memalloc/observe/leak_suppressions.h"
+#include "memalloc/observe/mapped_memory.h"
 #include "memalloc/observe/reports.h"
 #include "memalloc/runtime/options.h"
 #include "testing/unit/fake_os.h"
@@ -92,12 +93,13 @@ CORE_TEST(LeakSuppressions, TellWhatIsWrongWithTheFile) {
 // All that there is beside the heap.
 alignas(4096) void* g_roots[512];
 
-void SetRoots(const char* rights) {
+void SetRoots(const char* rights, const void* memory = g_roots,
+              size_t bytes = sizeof(g_roots)) {
   char line[100];
-  const auto start = reinterpret_cast<uintptr_t>(g_roots);
+  const auto start = reinterpret_cast<uintptr_t>(memory);
   snprintf(line, sizeof(line), "%lx-%lx %s 00000000 00:00 0\n",
            static_cast<unsigned long>(start),
-           static_cast<unsigned long>(start + sizeof(g_roots)), rights);
+           static_cast<unsigned long>(start + bytes), rights);
   fake_os::SetFile("/proc/self/maps", line);
 }
 
@@ -184,6 +186,23 @@ CORE_TEST(Leaks, AreNotHeldByFreedCells) {
   ExpectLost("64", "1");
 }
 
+// It may have been allocated since the heap was looked at.
+CORE_TEST(Leaks, AreHeldByFreeMemory) {
+  Begin();
+  void* lost = Allocate(64);
+  SetOption(Option::kSampleInterval, 0);
+  for (const size_t size : {size_t{20000}, size_t{1} << 20, size_t{32} << 20}) {
+    g_roots[0] = Allocate(size);
+    Lead(g_roots[0], lost);
+    ExpectLost("0", "0");
+    Free(g_roots[0]);
+    ExpectLost("0", "0");
+    // Whatever the caches gave back.
+    g_roots[0] = nullptr;
+    ExpectLost("64", "1");
+  }
+}
+
 CORE_TEST(Leaks, AreNotHeldByThreadsHeapsAndTables) {
   Begin();
   Worker worker;
@@ -199,6 +218,21 @@ CORE_TEST(Leaks, AreNotHeldByThreadsHeapsAndTables) {
   ExpectLost("112", "1");
   is_written = true;
   clock.join();
+}
+
+// Another thread makes one too, or did when the process was forked.
+CORE_TEST(Leaks, AreNotHeldByOtherReports) {
+  Begin();
+  const MappedMemory memory(sizeof(void*));
+  *memory.As<void*>() = Allocate(64);
+  SetRoots("rw-p", memory.As<void>(), memory.bytes());
+  ExpectLost("64", "1");
+  MappedMemory kept(sizeof(void*));
+  *kept.As<void*>() = *memory.As<void*>();
+  const auto* start = kept.As<void>();
+  kept.Release();
+  SetRoots("rw-p", start, kept.bytes());
+  ExpectLost("0", "0");
 }
 
 CORE_TEST(Leaks, AreHeldByGuardedAllocations) {
@@ -278,8 +312,21 @@ CORE_TEST(Leaks, AreHeldByMemoryThatCannotBeWrittenTo) {
 CORE_TEST(Leaks, NeedTheMappings) {
   Begin();
   Allocate(64);
+  ExpectLost("64", "1");
   fake_os::SetFile("/proc/self/maps", "");
   EXPECT_THAT(Report(), HasSubstr("The heap could not be scanned"));
+  EXPECT_FALSE(HasFoundLeaks()) << "a verdict of before";
+}
+
+// By more cells than there is room for beside those that were counted.
+CORE_TEST(Leaks, AreFoundInAHeapThatGrows) {
+  Begin();
+  Allocate(64);
+  SetOption(Option::kSampleInterval, 0);
+  fake_os::Before(fake_os::Call::kReserve, [] {
+    for (int i = 0; i < 3000000; ++i) Allocate(16);
+  });
+  ExpectLost("64", "1");
 }
 
 CORE_TEST(Leaks, NeedMemory) {

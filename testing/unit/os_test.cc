@@ -4,6 +4,7 @@
 #include "memalloc/os/os.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -12,6 +13,7 @@
 #include <atomic>
 #include <cstring>
 #include <fstream>
+#include <memory>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -336,7 +338,7 @@ class ProcessMemoryTest : public testing::Test {
 };
 
 TEST_F(ProcessMemoryTest, CopiesPiecesOneBehindTheOther) {
-  ASSERT_TRUE(memory_.IsOpen());
+  ASSERT_TRUE(memory_.IsWhole());
   memcpy(At(start_), "first", 5);
   memcpy(At(start_ + 3 * page_), "last", 4);
   EXPECT_EQ(Copy({{start_, 5}, {start_ + 3 * page_, 4}}), "firstlast");
@@ -354,6 +356,47 @@ TEST_F(ProcessMemoryTest, StopsWhereNothingCanBeRead) {
   EXPECT_EQ(Copy({{start_, 2 * page_}, {hole, page_}}).substr(0, 5), "first");
   EXPECT_EQ(Copy({{start_, 2 * page_}, {hole, page_}}).size(), 2 * page_);
   EXPECT_EQ(Copy({{1, 8}}), "") << "not mapped";
+  EXPECT_TRUE(memory_.IsWhole());
+}
+
+// The pipe's end has the first number that was free.
+TEST_F(ProcessMemoryTest, KnowsWhenItLostItsPipe) {
+  const std::string path = std::string(testing::TempDir()) + "/program";
+  const int first = open("/dev/null", O_RDONLY);
+  close(first);
+  const auto memory = std::make_unique<os::ProcessMemory>();
+  ASSERT_TRUE(memory->IsWhole());
+  ASSERT_EQ(close(first), 0);
+  const int file = open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC, 0600);
+  ASSERT_EQ(file, first);
+  EXPECT_FALSE(memory->IsWhole());
+  close(file);
+}
+
+TEST_F(ProcessMemoryTest, LeavesTheProgramsFilesOpen) {
+  const int first = open("/dev/null", O_RDONLY);
+  close(first);
+  {
+    const os::ProcessMemory memory;
+    close(first);
+    ASSERT_EQ(open("/dev/zero", O_RDONLY), first);
+  }
+  EXPECT_EQ(close(first), 0);
+}
+
+TEST_F(ProcessMemoryTest, TellsWhenTheKernelRefuses) {
+  const int first = open("/dev/null", O_RDONLY);
+  close(first);
+  os::ProcessMemory memory;
+  ASSERT_TRUE(memory.IsWhole());
+  // Nobody reads from the pipe any more.
+  close(first);
+  const auto ignored = signal(SIGPIPE, SIG_IGN);
+  const os::Piece piece = {start_, 8};
+  char copy[8];
+  EXPECT_EQ(memory.Copy(&piece, 1, copy), 0U);
+  EXPECT_FALSE(memory.IsWhole());
+  signal(SIGPIPE, ignored);
 }
 
 TEST_F(ProcessMemoryTest, KnowsWhatWasWritten) {
