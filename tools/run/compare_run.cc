@@ -46,8 +46,7 @@ double Seconds(const struct timeval& time) {
 // One of the program's outputs.
 class Stream {
  public:
-  // `copy` is where it is passed on; -1: nowhere.
-  explicit Stream(int copy) : copy_(copy) {
+  Stream() {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0) return;
     fcntl(ends[0], F_SETFL, O_NONBLOCK);
@@ -100,16 +99,8 @@ class Stream {
     absl::StrAppend(&tail_,
                     text.substr(text.size() - std::min(text.size(), kTail)));
     tail_.erase(0, tail_.size() - std::min(tail_.size(), kTail));
-    while (copy_ >= 0 && !text.empty()) {
-      const ssize_t count = write(copy_, text.data(), text.size());
-      if (count < 0 && errno == EINTR) continue;
-      // Nobody reads it any more; the run goes on.
-      if (count < 0) copy_ = -1;
-      text.remove_prefix(static_cast<size_t>(std::max<ssize_t>(count, 0)));
-    }
   }
 
-  int copy_;
   int read_end_ = -1;
   int write_end_ = -1;
   uint64_t hash_ = 0xcbf29ce484222325;
@@ -236,18 +227,19 @@ Stopwatch::Stopwatch(std::string path, char** program_argv,
     sigaddset(&set, signal);
   }
   signal_fd_ = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-  // Who reads the output may leave early.
-  sigaddset(&set, SIGPIPE);
   callers_signals_ = TakeSignals(set);
 }
 
-Stopwatch::~Stopwatch() { close(signal_fd_); }
+Stopwatch::~Stopwatch() {
+  close(signal_fd_);
+  sigprocmask(SIG_SETMASK, &callers_signals_.mask, nullptr);
+}
 
 absl::StatusOr<MeasuredRun> Stopwatch::Measure(const std::string& preload,
                                                bool shows_output) {
   const int input = OpenInput();
-  Stream output(shows_output ? STDOUT_FILENO : -1);
-  Stream errors(shows_output ? STDERR_FILENO : -1);
+  Stream output;
+  Stream errors;
   if (signal_fd_ < 0 || input < 0 || !output.is_open() || !errors.is_open()) {
     return OwnFailure(absl::StrCat("cannot prepare a run: ", ErrnoText(errno)));
   }
@@ -256,8 +248,10 @@ absl::StatusOr<MeasuredRun> Stopwatch::Measure(const std::string& preload,
       Spawn(path_, argv_, callers_signals_, [&] {
         setsid();
         dup2(input, STDIN_FILENO);
-        dup2(output.write_end(), STDOUT_FILENO);
-        dup2(errors.write_end(), STDERR_FILENO);
+        if (!shows_output) {
+          dup2(output.write_end(), STDOUT_FILENO);
+          dup2(errors.write_end(), STDERR_FILENO);
+        }
         if (!preload.empty()) SetPreload(preload);
       });
   close(input);

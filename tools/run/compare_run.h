@@ -1,7 +1,8 @@
 // One run of the program for --compare, and what it took.
 //
-// What the program writes goes through pipes: it is passed on, or counted only,
-// so that runs can be compared. The program runs in a session of its own,
+// What the program writes goes through pipes, is hashed and dropped. One run may
+// write to the caller's own stdout and stderr instead: its reader can take its
+// time, and what it takes is no figure. The program runs in a session of its own,
 // without a terminal, so that all that it started can be ended with it, and
 // Ctrl-C reaches memalloc_run alone, which then ends the run.
 //
@@ -39,15 +40,15 @@ struct MeasuredRun {
 // Runs the program, as often as wanted.
 class Stopwatch {
  public:
-  // Takes the signals that end memalloc_run. A run is ended after
+  // Takes the signals that end memalloc_run, as long as it lives. A run is ended after
   // `timeout_seconds`, unless that is 0.
   Stopwatch(std::string path, char** program_argv, uint32_t timeout_seconds);
   ~Stopwatch();
   Stopwatch(const Stopwatch&) = delete;
   Stopwatch& operator=(const Stopwatch&) = delete;
 
-  // Runs it with `preload`, unless that is empty. With `shows_output` what it
-  // writes is passed on.
+  // Runs it with `preload`, unless that is empty. With `shows_output` it writes
+  // to memalloc_run's stdout and stderr, and nothing is known of that.
   absl::StatusOr<MeasuredRun> Measure(const std::string& preload,
                                       bool shows_output);
 
