@@ -84,7 +84,7 @@ TEST(Mallocx, ZeroesDirtyMemory) {
       LeaveDirt(size);
       void* pointer = mallocx(size, flags | MALLOCX_ZERO);
       ASSERT_NE(pointer, nullptr);
-      EXPECT_TRUE(IsZero(pointer, 0, size)) << size;
+      EXPECT_TRUE(IsZero(pointer, 0, sallocx(pointer, flags))) << size;
       dallocx(pointer, flags);
     }
   }
@@ -126,10 +126,8 @@ TEST(Rallocx, KeepsContentsAndClearsTheRest) {
         EXPECT_TRUE(std::all_of(bytes, bytes + kept,
                                 [](unsigned char c) { return c == 0x5a; }))
             << from << " to " << to;
-        if (to > usable) {
-          EXPECT_TRUE(IsZero(bytes, usable, sallocx(bytes, flags)))
-              << from << " to " << to;
-        }
+        EXPECT_TRUE(IsZero(bytes, kept, sallocx(bytes, flags)))
+            << from << " to " << to;
         dallocx(bytes, flags);
       }
     }
@@ -445,6 +443,23 @@ TEST(Profile, IsDumpedOnDemand) {
   EXPECT_EQ(unlink(by_itself.c_str()), 0) << by_itself;
   EXPECT_EQ(Write("prof.active", false), 0);
   EXPECT_FALSE(Read<bool>("prof.active"));
+}
+
+TEST(Profile, KeepsItsIntervalWhileItIsOff) {
+  memalloc_set_option("sample_interval", "64K");
+  EXPECT_EQ(Write("prof.active", false), 0);
+  EXPECT_EQ(Read<size_t>("prof.lg_sample"), 16U);
+  EXPECT_EQ(Write("prof.active", true), 0);
+  EXPECT_EQ(Read<size_t>("prof.lg_sample"), 16U);
+  EXPECT_EQ(Write("prof.active", false), 0);
+  EXPECT_EQ(Write<size_t>("prof.reset", 18), 0);
+  EXPECT_EQ(Write<size_t>("prof.reset", 47), EFAULT);
+  EXPECT_FALSE(Read<bool>("prof.active"));
+  EXPECT_EQ(Write("prof.active", true), 0);
+  EXPECT_EQ(Read<size_t>("prof.lg_sample"), 18U);
+  EXPECT_EQ(Write<size_t>("prof.reset", 47), EFAULT);
+  EXPECT_EQ(Read<size_t>("prof.lg_sample"), 18U);
+  EXPECT_EQ(Write("prof.active", false), 0);
 }
 
 TEST(StatsPrint, GoesToTheCallback) {

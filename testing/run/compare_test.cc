@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -42,18 +43,27 @@ class CompareTest : public ::testing::Test {
   const std::string log_ = scratch_ / "log";
 };
 
+// It may wait for init to take notice of its end.
+bool IsGone(const std::string& pid) {
+  const std::string state = "/proc/" + std::to_string(std::stoi(pid));
+  return RunProgram({"/bin/sh", "-c",
+                     "! test -e " + state + " || grep -q '^State:.Z' " + state +
+                         "/status"})
+             .ExitStatus() == 0;
+}
+
 TEST_F(CompareTest, RunsInTurnsAndShowsTheFirst) {
   const Result result = Script(
       "echo \"${LD_PRELOAD##*/}\" >> " + log_ + "; echo out; echo err >&2",
       {"--compare=hardened", "--rounds=2"});
   EXPECT_EQ(result.ExitStatus(), 0);
   const std::string round = "\nmemalloc.so\nmemalloc_hardened.so\n";
-  EXPECT_EQ(Logged(), round + round);
+  EXPECT_EQ(Logged(), "\n" + round + round) << "the first is shown only";
   EXPECT_EQ(result.output, "out\n");
   EXPECT_THAT(result.errors,
               HasSubstr("memalloc_run: 6 runs, in turn on libc, memalloc, "
-                        "hardened\nmemalloc_run: what the first one writes is "
-                        "shown\n"));
+                        "hardened\nmemalloc_run: one before them, on libc, is "
+                        "not measured; what it writes is shown\n"));
   EXPECT_THAT(result.errors,
               HasSubstr("\nerr\n"
                         "memalloc_run: sh, 2 runs on each allocator\n"));
@@ -81,14 +91,20 @@ TEST_F(CompareTest, ObjectsByPath) {
   EXPECT_THAT(Logged(), EndsWith("\n" + object + "\n"));
 }
 
-TEST_F(CompareTest, ThePreloadOfTheCallerStays) {
-  const std::string object = scratch_.Copy(LibraryPath(), "lib/mine.so");
+TEST_F(CompareTest, ThePreloadOfTheCallerStaysButForAllocators) {
+  const std::string mine = scratch_.Copy(LibraryPath(), "lib/mine.so");
   StartOptions options;
-  options.set["LD_PRELOAD"] = object;
-  RunRunner({"--compare=libc", "--rounds=1", "/bin/sh", "-c",
-             "echo \"$LD_PRELOAD\" >> " + log_},
-            options);
-  EXPECT_EQ(Logged(), object + "\n" + LibraryPath() + ":" + object + "\n");
+  options.set["LD_PRELOAD"] = mine + " libm.so.6:" + LibraryPath();
+  const Result result = RunRunner({"--compare=libc", "--rounds=1", "/bin/sh",
+                                   "-c", "echo \"$LD_PRELOAD\" >> " + log_},
+                                  options);
+  EXPECT_EQ(Logged(),
+            "libm.so.6\nlibm.so.6\n" + LibraryPath() + ":libm.so.6\n");
+  for (const std::string& object : {mine, LibraryPath()}) {
+    EXPECT_THAT(result.errors, HasSubstr("memalloc_run: " + object +
+                                         " defines malloc: it is "
+                                         "left out of LD_PRELOAD\n"));
+  }
 }
 
 TEST_F(CompareTest, TheStatusOfTheProgram) {
@@ -107,7 +123,7 @@ TEST_F(CompareTest, ACrashOnOneAllocator) {
   EXPECT_THAT(result.errors,
               ContainsRegex("\n  memalloc +killed by signal 11 "));
   EXPECT_THAT(result.errors, HasSubstr("its last line on stderr: why\n"));
-  EXPECT_EQ(Logged(), "ran\ncrashed\nran\n") << "it is not tried again";
+  EXPECT_EQ(Logged(), "ran\nran\ncrashed\nran\n") << "it is not tried again";
 }
 
 TEST_F(CompareTest, AHangOnOneAllocatorIsEndedWithItsChildren) {
@@ -119,12 +135,52 @@ TEST_F(CompareTest, AHangOnOneAllocatorIsEndedWithItsChildren) {
   EXPECT_EQ(result.ExitStatus(), 124);
   EXPECT_THAT(result.errors,
               ContainsRegex("\n  memalloc +took too long and was ended\n"));
-  // It may wait for init to take notice of its end.
-  const std::string state = "/proc/" + std::to_string(std::stoi(ReadFile(pid)));
-  const Result ps = RunProgram(
-      {"/bin/sh", "-c",
-       "! test -e " + state + " || grep -q '^State:.Z' " + state + "/status"});
-  EXPECT_EQ(ps.ExitStatus(), 0);
+  EXPECT_TRUE(IsGone(ReadFile(pid)));
+}
+
+TEST_F(CompareTest, DaemonsAreEndedToo) {
+  const std::string pid = scratch_ / "pid";
+  const Result result =
+      Script("setsid -f sh -c 'echo $$ > " + pid +
+             "; exec sleep 1000' > /dev/null 2>&1; until test -s " + pid +
+             "; do :; done; cat " + pid + " >> " + log_ + "; rm " + pid);
+  EXPECT_EQ(result.ExitStatus(), 0);
+  std::istringstream pids(Logged());
+  int count = 0;
+  for (std::string line; std::getline(pids, line); ++count) {
+    EXPECT_TRUE(IsGone(line)) << line;
+  }
+  EXPECT_EQ(count, 3);
+}
+
+TEST_F(CompareTest, ChildrenFromBeforeStay) {
+  const std::string pid = scratch_ / "pid";
+  const Result result =
+      RunProgram({"/bin/sh", "-c",
+                  "sleep 1000 > /dev/null 2>&1 & echo $! > " + pid + "; exec " +
+                      RunnerPath() + " --compare=libc --rounds=1 /bin/true"});
+  EXPECT_EQ(result.ExitStatus(), 0);
+  EXPECT_FALSE(IsGone(ReadFile(pid)));
+  kill(std::stoi(ReadFile(pid)), SIGKILL);
+}
+
+TEST_F(CompareTest, OutputThatNobodyReadsHoldsUpTheShownRunOnly) {
+  Process process(
+      {RunnerPath(), "--compare=libc", "--rounds=1", "--timeout=1", "/bin/sh",
+       "-c",
+       "test -e " + log_ + " && exit; : > " + log_ + "; exec seq 100000000"});
+  const Result result = {process.Wait(), "", process.ReadErrors()};
+  EXPECT_EQ(result.ExitStatus(), 0);
+  EXPECT_THAT(result.errors, HasSubstr("the run that is shown took too long"));
+  EXPECT_THAT(result.errors, HasSubstr("all runs exited with status 0\n"));
+}
+
+TEST_F(CompareTest, ARunThatWritesForEverIsEnded) {
+  const Result result = Script("test -n \"$LD_PRELOAD\" && exec yes; exit 0",
+                               {"--compare=libc", "--rounds=1", "--timeout=1"});
+  EXPECT_EQ(result.ExitStatus(), 124);
+  EXPECT_THAT(result.errors,
+              ContainsRegex("\n  memalloc +took too long and was ended\n"));
 }
 
 TEST_F(CompareTest, OtherOutputIsPointedOut) {
@@ -148,7 +204,7 @@ TEST_F(CompareTest, EveryRunReadsTheFileFromWhereItStands) {
                       " --compare=libc --rounds=2 /bin/sh -c 'cat >> " + log_ +
                       "'; } < " + file});
   EXPECT_EQ(result.ExitStatus(), 0);
-  EXPECT_EQ(Logged(), "read\nread\nread\nread\n");
+  EXPECT_EQ(Logged(), "read\nread\nread\nread\nread\n");
 }
 
 TEST_F(CompareTest, NoRunReadsAPipe) {

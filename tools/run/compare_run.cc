@@ -1,13 +1,15 @@
 // Implementation of compare_run.h.
 //
 // All that can happen is waited for in one poll(): output, signals, the time
-// limit. Where the program has ended, its session is killed before it is waited
-// for, as until then no other process can get its number.
+// limit. Where the program has ended, its process group is killed before it is
+// waited for, as until then no other process can get its number. What left the
+// group is a child of memalloc_run then: orphans come to a subreaper.
 
 #include "tools/run/compare_run.h"
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -17,7 +19,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <fstream>
 #include <initializer_list>
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -46,8 +50,7 @@ double Seconds(const struct timeval& time) {
 // One of the program's outputs.
 class Stream {
  public:
-  // `copy` is where it is passed on; -1: nowhere.
-  explicit Stream(int copy) : copy_(copy) {
+  Stream() {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0) return;
     fcntl(ends[0], F_SETFL, O_NONBLOCK);
@@ -100,16 +103,8 @@ class Stream {
     absl::StrAppend(&tail_,
                     text.substr(text.size() - std::min(text.size(), kTail)));
     tail_.erase(0, tail_.size() - std::min(tail_.size(), kTail));
-    while (copy_ >= 0 && !text.empty()) {
-      const ssize_t count = write(copy_, text.data(), text.size());
-      if (count < 0 && errno == EINTR) continue;
-      // Nobody reads it any more; the run goes on.
-      if (count < 0) copy_ = -1;
-      text.remove_prefix(static_cast<size_t>(std::max<ssize_t>(count, 0)));
-    }
   }
 
-  int copy_;
   int read_end_ = -1;
   int write_end_ = -1;
   uint64_t hash_ = 0xcbf29ce484222325;
@@ -130,6 +125,27 @@ int OpenInput() {
   return open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
+// This process's own; none if /proc does not say.
+std::vector<pid_t> Children() {
+  std::ifstream list(absl::StrCat("/proc/self/task/", getpid(), "/children"));
+  return {std::istream_iterator<pid_t>(list), {}};
+}
+
+// Kills the children that are not `kept`, as far as it may, and theirs, and
+// waits for them.
+void EndChildrenExcept(const std::vector<pid_t>& kept) {
+  bool is_any_killed;
+  do {
+    is_any_killed = false;
+    for (const pid_t child : Children()) {
+      if (std::count(kept.begin(), kept.end(), child) == 0 &&
+          kill(child, SIGKILL) == 0) {
+        is_any_killed = true;
+      }
+    }
+  } while (is_any_killed && waitpid(-1, nullptr, 0) > 0);
+}
+
 // The watch over a program that runs.
 class Watch {
  public:
@@ -147,7 +163,8 @@ class Watch {
                                {output.read_end(), POLLIN, 0},
                                {errors.read_end(), POLLIN, 0}};
       const int ready = poll(files, 3, Milliseconds());
-      if (ready == 0) OnDeadline();
+      // Also while there is always something to read.
+      OnDeadline();
       if (ready <= 0) continue;
       if (files[1].revents != 0) output.Drain();
       if (files[2].revents != 0) errors.Drain();
@@ -228,7 +245,8 @@ Stopwatch::Stopwatch(std::string path, char** program_argv,
                      uint32_t timeout_seconds)
     : path_(std::move(path)),
       argv_(program_argv),
-      timeout_seconds_(timeout_seconds) {
+      timeout_seconds_(timeout_seconds),
+      callers_children_(Children()) {
   sigset_t set;
   sigemptyset(&set);
   for (const int signal :
@@ -236,18 +254,20 @@ Stopwatch::Stopwatch(std::string path, char** program_argv,
     sigaddset(&set, signal);
   }
   signal_fd_ = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-  // Who reads the output may leave early.
-  sigaddset(&set, SIGPIPE);
   callers_signals_ = TakeSignals(set);
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
 
-Stopwatch::~Stopwatch() { close(signal_fd_); }
+Stopwatch::~Stopwatch() {
+  close(signal_fd_);
+  sigprocmask(SIG_SETMASK, &callers_signals_.mask, nullptr);
+}
 
 absl::StatusOr<MeasuredRun> Stopwatch::Measure(const std::string& preload,
                                                bool shows_output) {
   const int input = OpenInput();
-  Stream output(shows_output ? STDOUT_FILENO : -1);
-  Stream errors(shows_output ? STDERR_FILENO : -1);
+  Stream output;
+  Stream errors;
   if (signal_fd_ < 0 || input < 0 || !output.is_open() || !errors.is_open()) {
     return OwnFailure(absl::StrCat("cannot prepare a run: ", ErrnoText(errno)));
   }
@@ -256,16 +276,20 @@ absl::StatusOr<MeasuredRun> Stopwatch::Measure(const std::string& preload,
       Spawn(path_, argv_, callers_signals_, [&] {
         setsid();
         dup2(input, STDIN_FILENO);
-        dup2(output.write_end(), STDOUT_FILENO);
-        dup2(errors.write_end(), STDERR_FILENO);
+        if (!shows_output) {
+          dup2(output.write_end(), STDOUT_FILENO);
+          dup2(errors.write_end(), STDERR_FILENO);
+        }
         if (!preload.empty()) SetPreload(preload);
       });
   close(input);
   output.CloseWriteEnd();
   errors.CloseWriteEnd();
   if (!program.ok()) return program.status();
-  return Watch(*program, signal_fd_, start, timeout_seconds_)
-      .ToTheEnd(output, errors);
+  MeasuredRun run = Watch(*program, signal_fd_, start, timeout_seconds_)
+                        .ToTheEnd(output, errors);
+  EndChildrenExcept(callers_children_);
+  return run;
 }
 
 }  // namespace memalloc::run
