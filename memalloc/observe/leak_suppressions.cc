@@ -56,9 +56,15 @@ LeakSuppressions::LeakSuppressions(const char* path)
   const bool is_ready = text != nullptr && begin() != nullptr;
   const size_t size = is_ready ? os::ReadFile(path, text, kMaxText) : 0;
   is_missing_ = size == 0;
+  const bool is_cut = size == kMaxText - 1;
   size_t number = 0;
   for (size_t done = 0; done < size;) {
     const void* found = memchr(text + done, '\n', size - done);
+    // The beginning of a name would mean others too.
+    if (found == nullptr && is_cut) {
+      TellBadLine(number + 1);
+      return;
+    }
     const size_t end =
         found == nullptr
             ? size
@@ -74,7 +80,7 @@ void LeakSuppressions::ReadLine(Span line, size_t number) {
   if (line.size == 0 || line.data[0] == '#') return;
   if (line.size <= kTypeSize || memcmp(line.data, kType, kTypeSize) != 0 ||
       count_ == kMaxPatterns) {
-    if (bad_line_ == 0) bad_line_ = number;
+    TellBadLine(number);
     return;
   }
   patterns_.As<LeakPattern>()[count_++] = {

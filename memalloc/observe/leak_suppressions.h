@@ -41,7 +41,8 @@ class LeakSuppressions {
 
   // Whether there was no such file, or nothing in it.
   bool is_missing() const { return is_missing_; }
-  // The number of the first line that is none of the format; 0 for none.
+  // The number of the first line that is none of the format, or finds no room;
+  // 0 for none.
   size_t bad_line() const { return bad_line_; }
 
  private:
@@ -49,6 +50,9 @@ class LeakSuppressions {
   static constexpr size_t kMaxPatterns = size_t{1} << 14;
 
   void ReadLine(Span line, size_t number);
+  void TellBadLine(size_t number) {
+    if (bad_line_ == 0) bad_line_ = number;
+  }
 
   MappedMemory text_;
   MappedMemory patterns_;

@@ -24,6 +24,7 @@ bool BeginsWith(const Mapping& mapping, const char* start) {
 // A read of a device may do anything.
 bool IsDevice(const Mapping& mapping) {
   return BeginsWith(mapping, "/dev/") && !BeginsWith(mapping, "/dev/shm/") &&
+         !BeginsWith(mapping, "/dev/hugepages/") &&
          !BeginsWith(mapping, "/dev/zero");
 }
 

@@ -88,6 +88,13 @@ CORE_TEST(LeakSuppressions, TellWhatIsWrongWithTheFile) {
   EXPECT_EQ(suppressions.bad_line(), 2U);
 }
 
+CORE_TEST(LeakSuppressions, DropALineThatIsCut) {
+  fake_os::SetFile("/s", "leak:a\nleak:" + std::string(size_t{1} << 20, 'b'));
+  LeakSuppressions suppressions("/s");
+  EXPECT_EQ(suppressions.end() - suppressions.begin(), 1);
+  EXPECT_EQ(suppressions.bad_line(), 2U);
+}
+
 // ---- the report ----
 
 // All that there is beside the heap.

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -413,6 +414,15 @@ TEST_F(ProcessMemoryTest, KnowsWhatWasWritten) {
 }
 
 // ----
+
+TEST_F(OsTest, WaitsForNobodyWhoWritesToAPipe) {
+  const std::string path = std::string(testing::TempDir()) + "/pipe";
+  unlink(path.c_str());
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  errno = 4711;
+  char text[8];
+  EXPECT_EQ(os::ReadFile(path.c_str(), text, sizeof(text)), 0U);
+}
 
 TEST_F(OsTest, AppendsToFiles) {
   const std::string path = std::string(testing::TempDir()) + "/appended";
