@@ -25,7 +25,8 @@ size_t AlignmentOf(int flags) { return size_t{1} << (flags & 63); }
 
 bool IsZeroed(int flags) { return (flags & MALLOCX_ZERO) != 0; }
 
-// What is usable is used: programs may.
+// What is usable is used: programs may, and rallocx takes all of it for
+// cleared.
 void ClearFrom(void* pointer, size_t first) {
   const size_t size = malloc_usable_size(pointer);
   if (size <= first) return;
@@ -36,29 +37,31 @@ void ClearFrom(void* pointer, size_t first) {
 
 MEMALLOC_EXPORT void* mallocx(size_t size, int flags) {
   const size_t alignment = AlignmentOf(flags);
-  if (alignment <= kMallocsAlignment) {
-    return IsZeroed(flags) ? calloc(1, size) : malloc(size);
+  const bool is_aligned = alignment > kMallocsAlignment;
+  if (!IsZeroed(flags)) {
+    return is_aligned ? aligned_alloc(alignment, size) : malloc(size);
   }
-  void* pointer = aligned_alloc(alignment, size);
-  if (pointer != nullptr && IsZeroed(flags)) memset(pointer, 0, size);
+  void* pointer = is_aligned ? aligned_alloc(alignment, size) : calloc(1, size);
+  if (pointer != nullptr) ClearFrom(pointer, is_aligned ? 0 : size);
   return pointer;
 }
 
 MEMALLOC_EXPORT void* rallocx(void* pointer, size_t size, int flags) {
   if (size == 0) size = 1;  // realloc would free it
   const size_t old_size = malloc_usable_size(pointer);
+  const size_t kept = old_size < size ? old_size : size;
   const size_t alignment = AlignmentOf(flags);
   void* result = nullptr;
   if (alignment <= kMallocsAlignment) {
     result = realloc(pointer, size);
   } else if (void* moved = aligned_alloc(alignment, size)) {
     if (pointer != nullptr) {
-      memcpy(moved, pointer, old_size < size ? old_size : size);
+      memcpy(moved, pointer, kept);
       free(pointer);
     }
     result = moved;
   }
-  if (result != nullptr && IsZeroed(flags)) ClearFrom(result, old_size);
+  if (result != nullptr && IsZeroed(flags)) ClearFrom(result, kept);
   return result;
 }
 

@@ -84,7 +84,7 @@ TEST(Mallocx, ZeroesDirtyMemory) {
       LeaveDirt(size);
       void* pointer = mallocx(size, flags | MALLOCX_ZERO);
       ASSERT_NE(pointer, nullptr);
-      EXPECT_TRUE(IsZero(pointer, 0, size)) << size;
+      EXPECT_TRUE(IsZero(pointer, 0, sallocx(pointer, flags))) << size;
       dallocx(pointer, flags);
     }
   }
@@ -126,10 +126,8 @@ TEST(Rallocx, KeepsContentsAndClearsTheRest) {
         EXPECT_TRUE(std::all_of(bytes, bytes + kept,
                                 [](unsigned char c) { return c == 0x5a; }))
             << from << " to " << to;
-        if (to > usable) {
-          EXPECT_TRUE(IsZero(bytes, usable, sallocx(bytes, flags)))
-              << from << " to " << to;
-        }
+        EXPECT_TRUE(IsZero(bytes, kept, sallocx(bytes, flags)))
+            << from << " to " << to;
         dallocx(bytes, flags);
       }
     }

@@ -30,7 +30,7 @@
 /* Flags of the calls whose names end in x. The lowest six bits are the
  * logarithm of the alignment, a power of two; 0 is malloc's, 16. */
 #define MALLOCX_LG_ALIGN(lg) ((int)(lg))
-#define MALLOCX_ALIGN(bytes) ((int)(ffsll((long long)(bytes)) - 1))
+#define MALLOCX_ALIGN(bytes) ((int)(__builtin_ffsll((long long)(bytes)) - 1))
 #define MALLOCX_ZERO ((int)0x40)
 /* Without effect: threads have no caches that a program could choose, and
  * arenas belong to all. */
@@ -50,8 +50,8 @@ extern "C" {
 void* mallocx(size_t size, int flags) __attribute__((malloc, alloc_size(1)));
 
 /* Resizes, with the contents; the block may move. With MALLOCX_ZERO what comes
- * behind the bytes that were usable is zero. Null and ENOMEM: the old block is
- * as it was. `size` 0 is 1. */
+ * behind the bytes that were usable is zero, to the end of what is usable now.
+ * Null and ENOMEM: the old block is as it was. `size` 0 is 1. */
 void* rallocx(void* pointer, size_t size, int flags)
     __attribute__((alloc_size(2)));
 
