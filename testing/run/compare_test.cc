@@ -139,6 +139,14 @@ TEST_F(CompareTest, OutputThatNobodyReadsHoldsUpTheShownRunOnly) {
   EXPECT_THAT(result.errors, HasSubstr("all runs exited with status 0\n"));
 }
 
+TEST_F(CompareTest, ARunThatWritesForEverIsEnded) {
+  const Result result = Script("test -n \"$LD_PRELOAD\" && exec yes; exit 0",
+                               {"--compare=libc", "--rounds=1", "--timeout=1"});
+  EXPECT_EQ(result.ExitStatus(), 124);
+  EXPECT_THAT(result.errors,
+              ContainsRegex("\n  memalloc +took too long and was ended\n"));
+}
+
 TEST_F(CompareTest, OtherOutputIsPointedOut) {
   EXPECT_THAT(
       Script("echo \"$LD_PRELOAD\"").errors,

@@ -138,7 +138,8 @@ class Watch {
                                {output.read_end(), POLLIN, 0},
                                {errors.read_end(), POLLIN, 0}};
       const int ready = poll(files, 3, Milliseconds());
-      if (ready == 0) OnDeadline();
+      // Also while there is always something to read.
+      OnDeadline();
       if (ready <= 0) continue;
       if (files[1].revents != 0) output.Drain();
       if (files[2].revents != 0) errors.Drain();
