@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,15 @@ class CompareTest : public ::testing::Test {
   const ScratchDirectory scratch_;
   const std::string log_ = scratch_ / "log";
 };
+
+// It may wait for init to take notice of its end.
+bool IsGone(const std::string& pid) {
+  const std::string state = "/proc/" + std::to_string(std::stoi(pid));
+  return RunProgram({"/bin/sh", "-c",
+                     "! test -e " + state + " || grep -q '^State:.Z' " + state +
+                         "/status"})
+             .ExitStatus() == 0;
+}
 
 TEST_F(CompareTest, RunsInTurnsAndShowsTheFirst) {
   const Result result = Script(
@@ -120,12 +130,33 @@ TEST_F(CompareTest, AHangOnOneAllocatorIsEndedWithItsChildren) {
   EXPECT_EQ(result.ExitStatus(), 124);
   EXPECT_THAT(result.errors,
               ContainsRegex("\n  memalloc +took too long and was ended\n"));
-  // It may wait for init to take notice of its end.
-  const std::string state = "/proc/" + std::to_string(std::stoi(ReadFile(pid)));
-  const Result ps = RunProgram(
-      {"/bin/sh", "-c",
-       "! test -e " + state + " || grep -q '^State:.Z' " + state + "/status"});
-  EXPECT_EQ(ps.ExitStatus(), 0);
+  EXPECT_TRUE(IsGone(ReadFile(pid)));
+}
+
+TEST_F(CompareTest, DaemonsAreEndedToo) {
+  const std::string pid = scratch_ / "pid";
+  const Result result =
+      Script("setsid -f sh -c 'echo $$ > " + pid +
+             "; exec sleep 1000' > /dev/null 2>&1; until test -s " + pid +
+             "; do :; done; cat " + pid + " >> " + log_ + "; rm " + pid);
+  EXPECT_EQ(result.ExitStatus(), 0);
+  std::istringstream pids(Logged());
+  int count = 0;
+  for (std::string line; std::getline(pids, line); ++count) {
+    EXPECT_TRUE(IsGone(line)) << line;
+  }
+  EXPECT_EQ(count, 3);
+}
+
+TEST_F(CompareTest, ChildrenFromBeforeStay) {
+  const std::string pid = scratch_ / "pid";
+  const Result result =
+      RunProgram({"/bin/sh", "-c",
+                  "sleep 1000 > /dev/null 2>&1 & echo $! > " + pid + "; exec " +
+                      RunnerPath() + " --compare=libc --rounds=1 /bin/true"});
+  EXPECT_EQ(result.ExitStatus(), 0);
+  EXPECT_FALSE(IsGone(ReadFile(pid)));
+  kill(std::stoi(ReadFile(pid)), SIGKILL);
 }
 
 TEST_F(CompareTest, OutputThatNobodyReadsHoldsUpTheShownRunOnly) {

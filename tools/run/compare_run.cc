@@ -1,13 +1,15 @@
 // Implementation of compare_run.h.
 //
 // All that can happen is waited for in one poll(): output, signals, the time
-// limit. Where the program has ended, its session is killed before it is waited
-// for, as until then no other process can get its number.
+// limit. Where the program has ended, its process group is killed before it is
+// waited for, as until then no other process can get its number. What left the
+// group is a child of memalloc_run then: orphans come to a subreaper.
 
 #include "tools/run/compare_run.h"
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -17,7 +19,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <fstream>
 #include <initializer_list>
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -121,6 +125,27 @@ int OpenInput() {
   return open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
+// This process's own; none if /proc does not say.
+std::vector<pid_t> Children() {
+  std::ifstream list(absl::StrCat("/proc/self/task/", getpid(), "/children"));
+  return {std::istream_iterator<pid_t>(list), {}};
+}
+
+// Kills the children that are not `kept`, as far as it may, and theirs, and
+// waits for them.
+void EndChildrenExcept(const std::vector<pid_t>& kept) {
+  bool is_any_killed;
+  do {
+    is_any_killed = false;
+    for (const pid_t child : Children()) {
+      if (std::count(kept.begin(), kept.end(), child) == 0 &&
+          kill(child, SIGKILL) == 0) {
+        is_any_killed = true;
+      }
+    }
+  } while (is_any_killed && waitpid(-1, nullptr, 0) > 0);
+}
+
 // The watch over a program that runs.
 class Watch {
  public:
@@ -220,7 +245,8 @@ Stopwatch::Stopwatch(std::string path, char** program_argv,
                      uint32_t timeout_seconds)
     : path_(std::move(path)),
       argv_(program_argv),
-      timeout_seconds_(timeout_seconds) {
+      timeout_seconds_(timeout_seconds),
+      callers_children_(Children()) {
   sigset_t set;
   sigemptyset(&set);
   for (const int signal :
@@ -229,6 +255,7 @@ Stopwatch::Stopwatch(std::string path, char** program_argv,
   }
   signal_fd_ = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   callers_signals_ = TakeSignals(set);
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
 
 Stopwatch::~Stopwatch() {
@@ -259,8 +286,10 @@ absl::StatusOr<MeasuredRun> Stopwatch::Measure(const std::string& preload,
   output.CloseWriteEnd();
   errors.CloseWriteEnd();
   if (!program.ok()) return program.status();
-  return Watch(*program, signal_fd_, start, timeout_seconds_)
-      .ToTheEnd(output, errors);
+  MeasuredRun run = Watch(*program, signal_fd_, start, timeout_seconds_)
+                        .ToTheEnd(output, errors);
+  EndChildrenExcept(callers_children_);
+  return run;
 }
 
 }  // namespace memalloc::run

@@ -1,10 +1,10 @@
 // One run of the program for --compare, and what it took.
 //
-// What the program writes goes through pipes, is hashed and dropped. One run may
-// write to the caller's own stdout and stderr instead: its reader can take its
-// time, and what it takes is no figure. The program runs in a session of its own,
-// without a terminal, so that all that it started can be ended with it, and
-// Ctrl-C reaches memalloc_run alone, which then ends the run.
+// What the program writes goes through pipes, is hashed and dropped. One run
+// may write to the caller's own stdout and stderr instead: its reader can take
+// its time, and what it takes is no figure. The program runs in a session of
+// its own, without a terminal, so that Ctrl-C reaches memalloc_run alone, which
+// then ends the run. All that it started is ended with it, daemons too.
 //
 // The kernel's figures are those of the program and of the children that it
 // waited for: the times of all, the peak of the largest. Used by compare.cc, by
@@ -15,6 +15,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "tools/run/spawn.h"
@@ -40,8 +41,8 @@ struct MeasuredRun {
 // Runs the program, as often as wanted.
 class Stopwatch {
  public:
-  // Takes the signals that end memalloc_run, as long as it lives. A run is ended after
-  // `timeout_seconds`, unless that is 0.
+  // Takes the signals that end memalloc_run, as long as it lives. A run is
+  // ended after `timeout_seconds`, unless that is 0.
   Stopwatch(std::string path, char** program_argv, uint32_t timeout_seconds);
   ~Stopwatch();
   Stopwatch(const Stopwatch&) = delete;
@@ -56,6 +57,8 @@ class Stopwatch {
   const std::string path_;
   char** const argv_;
   const uint32_t timeout_seconds_;
+  // Of this process, before it was memalloc_run.
+  const std::vector<pid_t> callers_children_;
   SignalState callers_signals_;
   int signal_fd_ = -1;
 };
