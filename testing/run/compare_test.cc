@@ -91,15 +91,20 @@ TEST_F(CompareTest, ObjectsByPath) {
   EXPECT_THAT(Logged(), EndsWith("\n" + object + "\n"));
 }
 
-TEST_F(CompareTest, ThePreloadOfTheCallerStays) {
-  const std::string object = scratch_.Copy(LibraryPath(), "lib/mine.so");
+TEST_F(CompareTest, ThePreloadOfTheCallerStaysButForAllocators) {
+  const std::string mine = scratch_.Copy(LibraryPath(), "lib/mine.so");
   StartOptions options;
-  options.set["LD_PRELOAD"] = object;
-  RunRunner({"--compare=libc", "--rounds=1", "/bin/sh", "-c",
-             "echo \"$LD_PRELOAD\" >> " + log_},
-            options);
-  EXPECT_EQ(Logged(), object + "\n" + object + "\n" + LibraryPath() + ":" +
-                          object + "\n");
+  options.set["LD_PRELOAD"] = mine + " libm.so.6:" + LibraryPath();
+  const Result result = RunRunner({"--compare=libc", "--rounds=1", "/bin/sh",
+                                   "-c", "echo \"$LD_PRELOAD\" >> " + log_},
+                                  options);
+  EXPECT_EQ(Logged(),
+            "libm.so.6\nlibm.so.6\n" + LibraryPath() + ":libm.so.6\n");
+  for (const std::string& object : {mine, LibraryPath()}) {
+    EXPECT_THAT(result.errors, HasSubstr("memalloc_run: " + object +
+                                         " defines malloc: it is "
+                                         "left out of LD_PRELOAD\n"));
+  }
 }
 
 TEST_F(CompareTest, TheStatusOfTheProgram) {

@@ -34,6 +34,7 @@ absl::StatusOr<ElfFile> Inspect(const std::string& contents) {
   EXPECT_EQ(write(fd, contents.data(), contents.size()),
             static_cast<ssize_t>(contents.size()));
   absl::StatusOr<ElfFile> file = InspectElf(fd);
+  DefinesMalloc(fd);
   close(fd);
   return file;
 }

@@ -83,6 +83,10 @@ absl::StatusOr<int> RunAll(Stopwatch& stopwatch,
 absl::StatusOr<int> Compare(const std::string& path, char** program_argv,
                             const std::vector<Allocator>& allocators,
                             uint32_t rounds, uint32_t timeout_seconds) {
+  for (const std::string& object : DropPreloadedAllocators()) {
+    WriteToStderr(absl::StrCat("memalloc_run: ", object, " defines malloc: ",
+                               "it is left out of LD_PRELOAD\n"));
+  }
   WriteToStderr(Announcement(allocators, rounds));
   std::vector<Compared> compared;
   for (const Allocator& allocator : allocators) {

@@ -5,7 +5,11 @@
 
 #include "tools/run/compare_allocators.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <system_error>
 #include <utility>
@@ -14,6 +18,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
+#include "tools/run/elf_inspect.h"
 #include "tools/run/failure.h"
 
 namespace memalloc::run {
@@ -60,6 +65,23 @@ std::string FindPeer(const Peer& peer, const PreloadLibrary& memalloc) {
     if (CheckPreloadable(path, memalloc.abi).ok()) return path;
   }
   return "";
+}
+
+// Whether `object`, as LD_PRELOAD has it, defines malloc.
+bool IsAllocator(const std::string& object) {
+  std::vector<std::string> paths = {object};
+  if (object.find('/') == object.npos) {
+    paths = LibraryDirectories();
+    for (std::string& path : paths) absl::StrAppend(&path, "/", object);
+  }
+  for (const std::string& path : paths) {
+    const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) continue;
+    const bool is_allocator = DefinesMalloc(fd);
+    close(fd);
+    if (is_allocator) return true;
+  }
+  return false;
 }
 
 absl::StatusOr<Allocator> AllocatorAt(const std::string& name,
@@ -140,6 +162,22 @@ absl::StatusOr<std::vector<Allocator>> FindAllocators(
     if (!path.empty()) found.push_back({std::string(peer.name), path});
   }
   return found;
+}
+
+std::vector<std::string> DropPreloadedAllocators() {
+  const char* value = std::getenv("LD_PRELOAD");
+  if (value == nullptr) return {};
+  // As ld.so separates them.
+  std::vector<std::string> objects =
+      absl::StrSplit(value, absl::ByAnyChar(" :"), absl::SkipEmpty());
+  const auto dropped = std::stable_partition(
+      objects.begin(), objects.end(),
+      [](const std::string& object) { return !IsAllocator(object); });
+  std::vector<std::string> allocators(dropped, objects.end());
+  if (allocators.empty()) return {};
+  objects.erase(dropped, objects.end());
+  setenv("LD_PRELOAD", absl::StrJoin(objects, ":").c_str(), 1);
+  return allocators;
 }
 
 }  // namespace memalloc::run

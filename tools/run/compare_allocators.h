@@ -29,6 +29,10 @@ absl::StatusOr<std::vector<Allocator>> FindAllocators(
     const CompareFlag& flag, bool hardened, const std::string& executable,
     const PreloadLibrary& memalloc);
 
+// Takes the objects that define malloc out of LD_PRELOAD, so that they do not
+// serve where another allocator is meant; returns them.
+std::vector<std::string> DropPreloadedAllocators();
+
 }  // namespace memalloc::run
 
 #endif  // TOOLS_RUN_COMPARE_ALLOCATORS_H_

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstring>
@@ -27,6 +28,8 @@ namespace {
 using Ehdr = ElfW(Ehdr);
 using Phdr = ElfW(Phdr);
 using Dyn = ElfW(Dyn);
+using Shdr = ElfW(Shdr);
+using Sym = ElfW(Sym);
 
 constexpr uint8_t kNativeClass = sizeof(void*) == 8 ? ELFCLASS64 : ELFCLASS32;
 constexpr uint8_t kNativeByteOrder =
@@ -35,6 +38,9 @@ constexpr uint8_t kNativeByteOrder =
 constexpr size_t kMaxProgramHeaders = 65536 / sizeof(Phdr);
 // Real dynamic sections have some dozens of entries.
 constexpr size_t kMaxDynamicEntries = 4096;
+// The largest libraries have some hundred thousand symbols.
+constexpr size_t kMaxSymbols = size_t{1} << 20;
+constexpr size_t kMaxNames = size_t{64} << 20;
 
 // Checked access to the bytes of the file.
 class Reader {
@@ -159,6 +165,26 @@ absl::Status ParseNative(const Reader& reader, ElfFile& file) {
   return absl::OkStatus();
 }
 
+// Whether the section, a table of dynamic symbols, defines malloc.
+bool SectionDefinesMalloc(const Reader& reader, const Shdr& symbols,
+                          const Shdr& names) {
+  std::vector<Sym> entries(
+      std::min<size_t>(symbols.sh_size / sizeof(Sym), kMaxSymbols));
+  std::string texts(std::min<size_t>(names.sh_size, kMaxNames), '\0');
+  if (!reader
+           .Read(symbols.sh_offset, entries.data(),
+                 entries.size() * sizeof(Sym), "the symbols")
+           .ok() ||
+      !reader.Read(names.sh_offset, texts.data(), texts.size(), "their names")
+           .ok()) {
+    return false;
+  }
+  return std::any_of(entries.begin(), entries.end(), [&](const Sym& symbol) {
+    return symbol.st_shndx != SHN_UNDEF && symbol.st_name < texts.size() &&
+           std::strcmp(texts.c_str() + symbol.st_name, "malloc") == 0;
+  });
+}
+
 struct MachineName {
   uint16_t machine;
   const char* name;
@@ -204,6 +230,34 @@ absl::StatusOr<ElfFile> InspectElf(int fd) {
     if (!status.ok()) return status;
   }
   return file;
+}
+
+bool DefinesMalloc(int fd) {
+  struct stat file_stat;
+  const absl::StatusOr<ElfFile> file = InspectElf(fd);
+  if (!file.ok() || file->kind == ElfFile::Kind::kUnparsed ||
+      fstat(fd, &file_stat) != 0) {
+    return false;
+  }
+  const Reader reader(fd, static_cast<uint64_t>(file_stat.st_size));
+  Ehdr header;
+  if (!reader.Read(0, &header, sizeof(header), "the ELF header").ok() ||
+      header.e_shentsize != sizeof(Shdr)) {
+    return false;
+  }
+  std::vector<Shdr> sections(header.e_shnum);
+  if (!reader
+           .Read(header.e_shoff, sections.data(),
+                 sections.size() * sizeof(Shdr), "the section header table")
+           .ok()) {
+    return false;
+  }
+  return std::any_of(
+      sections.begin(), sections.end(), [&](const Shdr& section) {
+        return section.sh_type == SHT_DYNSYM &&
+               section.sh_link < sections.size() &&
+               SectionDefinesMalloc(reader, section, sections[section.sh_link]);
+      });
 }
 
 std::string AbiName(const ElfAbi& abi) {

@@ -6,7 +6,7 @@
 // (a mapping would fault when the file shrinks). A malformed file is a failure
 // with a text, never a crash; testing/run feeds it damaged files by the
 // thousand. Files of another class or byte order are recognised, not parsed.
-// Used by preload_check.cc and preload_library.cc.
+// Used by preload_check.cc, preload_library.cc and compare_allocators.cc.
 
 #ifndef TOOLS_RUN_ELF_INSPECT_H_
 #define TOOLS_RUN_ELF_INSPECT_H_
@@ -51,6 +51,10 @@ bool HasElfMagic(absl::string_view start);
 // Inspects the open file; its file position does not matter. A failure's text
 // follows "it is a malformed ELF file: ".
 absl::StatusOr<ElfFile> InspectElf(int fd);
+
+// Whether the open file is a shared object for this machine that defines malloc
+// for others, by its dynamic symbols. False if it is malformed.
+bool DefinesMalloc(int fd);
 
 // For people: "64-bit x86-64".
 std::string AbiName(const ElfAbi& abi);
