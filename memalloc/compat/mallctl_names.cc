@@ -24,6 +24,8 @@ namespace {
 
 // What MallocExtension and jemalloc take when asked to sample.
 constexpr uint64_t kUsualInterval = uint64_t{512} << 10;
+// Of the option sample_interval.
+constexpr uint64_t kMostLogarithm = 46;
 constexpr char kPrefix[] = "memalloc";
 
 uint64_t Word(const char* text) { return reinterpret_cast<uintptr_t>(text); }
@@ -168,16 +170,22 @@ int SetThreadsArena(uint64_t value) { return value == 0 ? 0 : EFAULT; }
 
 // ---- profiles ----
 
+// The interval that is taken when sampling is switched on.
+std::atomic<uint64_t> g_interval{kUsualInterval};
+
 uint64_t IsSampling(size_t) { return GetOption("sample_interval") != 0; }
 
 int SetSampling(uint64_t value) {
-  if ((value != 0) == (IsSampling(0) != 0)) return 0;
-  return SetOption("sample_interval", value != 0 ? kUsualInterval : 0);
+  const uint64_t current = GetOption("sample_interval");
+  if ((value != 0) == (current != 0)) return 0;
+  if (value != 0) return SetOption("sample_interval", g_interval.load());
+  g_interval.store(current);
+  return SetOption("sample_interval", 0);
 }
 
 uint64_t SampleLogarithm(size_t) {
   uint64_t interval = GetOption("sample_interval");
-  if (interval == 0) interval = kUsualInterval;
+  if (interval == 0) interval = g_interval.load();
   return 63 - static_cast<uint64_t>(__builtin_clzll(interval));
 }
 
@@ -211,10 +219,13 @@ int DumpProfile(uint64_t value) {
   return memalloc_write_report("profile", path) == 0 ? 0 : EFAULT;
 }
 
-// A logarithm of the interval may come along.
+// A logarithm of the interval may come along; it does not switch sampling on.
 int ResetProfile(uint64_t value) {
-  if (value >= 64) return EFAULT;
-  if (value != 0 && SetOption("sample_interval", uint64_t{1} << value) != 0) {
+  if (value > kMostLogarithm) return EFAULT;
+  const uint64_t interval = uint64_t{1} << value;
+  if (value != 0 && IsSampling(0) == 0) {
+    g_interval.store(interval);
+  } else if (value != 0 && SetOption("sample_interval", interval) != 0) {
     return EFAULT;
   }
   memalloc_mark_profile();
