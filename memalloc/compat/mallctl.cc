@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "memalloc/compat/jemalloc/jemalloc.h"
-#include "memalloc/compat/report.h"
+#include "memalloc/compat/memalloc_report.h"
 #include "memalloc/memalloc.h"
 
 #define MEMALLOC_EXPORT extern "C" __attribute__((visibility("default")))

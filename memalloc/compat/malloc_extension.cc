@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "memalloc/compat/gperftools/malloc_extension_c.h"
+#include "memalloc/compat/memalloc_report.h"
 #include "memalloc/compat/option_values.h"
-#include "memalloc/compat/report.h"
 #include "memalloc/compat/snapshot.h"
 #include "memalloc/memalloc.h"
 

@@ -73,6 +73,10 @@ TEST(Limits, AreOptions) {
   MallocExtension::SetMemoryLimit(SIZE_MAX, Kind::kHard);
   EXPECT_EQ(Option("hard_limit"), "0");
   EXPECT_EQ(MallocExtension::GetMemoryLimit(Kind::kSoft), SIZE_MAX);
+  MallocExtension::SetMemoryLimit(size_t{1} << 46, Kind::kHard);
+  EXPECT_EQ(MallocExtension::GetMemoryLimit(Kind::kHard), size_t{1} << 46);
+  MallocExtension::SetMemoryLimit((size_t{1} << 46) + 1, Kind::kHard);
+  EXPECT_EQ(MallocExtension::GetMemoryLimit(Kind::kHard), SIZE_MAX);
 }
 
 TEST(Sampling, IsAnOption) {

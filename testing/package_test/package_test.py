@@ -26,8 +26,8 @@ PLACES = {
     "include/memalloc/compat/gperftools/malloc_extension_c.h",
     "include/memalloc/compat/jemalloc/jemalloc.h",
     "include/memalloc/compat/malloc/malloc.h",
+    "include/memalloc/compat/memalloc_report.h",
     "include/memalloc/compat/mimalloc.h",
-    "include/memalloc/compat/report.h",
     "include/memalloc/compat/tcmalloc/malloc_extension.h",
     "include/memalloc/memalloc.h",
     "lib/libmemalloc.a",
@@ -165,6 +165,23 @@ class TarTest(PackageTest):
         run(program, LD_PRELOAD=f"{preload} {library}")
         with self.assertRaisesRegex(AssertionError, "redis_calls.c"):
             run(program)
+
+    def test_headers_of_other_allocators(self):
+        """In strict C, and without a name that the program may have too."""
+        flags = self.pkg_config("--cflags", packages=("memalloc_compat",))
+        mine = self.folder / "mine"
+        mine.mkdir()
+        (mine / "report.h").write_text("#define ALIGNMENT 64\n")
+        (self.sources / "strict.c").write_text(
+            "#include <jemalloc/jemalloc.h>\n"
+            "#include <report.h>\n"
+            "int main(void) { return MALLOCX_ALIGN(ALIGNMENT) != 6; }\n"
+        )
+        run(
+            self.compile(
+                "gcc", "strict.c", "-std=c11", "-Werror", *flags, f"-I{mine}"
+            )
+        )
 
     def test_memalloc_run(self):
         flags = self.pkg_config("--cflags")

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "memalloc/compat/gperftools/malloc_extension_c.h"
-#include "memalloc/compat/report.h"
+#include "memalloc/compat/memalloc_report.h"
 #include "memalloc/memalloc.h"
 
 typedef std::string MallocExtensionWriter;

@@ -50,8 +50,8 @@ extern "C" {
 void* mallocx(size_t size, int flags) __attribute__((malloc, alloc_size(1)));
 
 /* Resizes, with the contents; the block may move. With MALLOCX_ZERO what comes
- * behind the bytes that were usable is zero, to the end of what is usable now. Null and ENOMEM: the old block is
- * as it was. `size` 0 is 1. */
+ * behind the bytes that were usable is zero, to the end of what is usable now.
+ * Null and ENOMEM: the old block is as it was. `size` 0 is 1. */
 void* rallocx(void* pointer, size_t size, int flags)
     __attribute__((alloc_size(2)));
 

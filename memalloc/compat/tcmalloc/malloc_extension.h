@@ -20,7 +20,7 @@
 #include <string_view>
 
 #include "memalloc/compat/gperftools/malloc_extension_c.h"
-#include "memalloc/compat/report.h"
+#include "memalloc/compat/memalloc_report.h"
 #include "memalloc/memalloc.h"
 
 namespace tcmalloc {
@@ -77,10 +77,11 @@ class MallocExtension final {
   }
 
   // memalloc's options soft_limit and hard_limit. Above the hard one malloc
-  // returns null; tcmalloc ends the process. The largest size is no limit.
+  // returns null; tcmalloc ends the process. More than 2^46 is no limit.
   enum class LimitKind { kSoft, kHard };
   static void SetMemoryLimit(size_t limit, LimitKind kind) {
-    const bool is_none = limit == std::numeric_limits<size_t>::max();
+    constexpr uint64_t kMost = uint64_t{1} << 46;
+    const bool is_none = limit > kMost;
     MallocExtension_SetNumericProperty(NameOf(kind), is_none ? 0 : limit);
   }
   static size_t GetMemoryLimit(LimitKind kind) {

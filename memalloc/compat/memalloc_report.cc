@@ -1,6 +1,6 @@
-// A report goes through a file without a name; see report.h.
+// A report goes through a file without a name; see memalloc_report.h.
 
-#include "memalloc/compat/report.h"
+#include "memalloc/compat/memalloc_report.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,7 +1,8 @@
-/* A report of memalloc without a file, for C and C++. */
+/* A report of memalloc without a file, for C and C++. Programs have this folder
+ * in their include path: no plainer name. */
 
-#ifndef MEMALLOC_COMPAT_REPORT_H_
-#define MEMALLOC_COMPAT_REPORT_H_
+#ifndef MEMALLOC_COMPAT_MEMALLOC_REPORT_H_
+#define MEMALLOC_COMPAT_MEMALLOC_REPORT_H_
 
 #include <stddef.h>
 
@@ -23,4 +24,4 @@ int memalloc_read_report(const char* kind,
 }
 #endif
 
-#endif /* MEMALLOC_COMPAT_REPORT_H_ */
+#endif /* MEMALLOC_COMPAT_MEMALLOC_REPORT_H_ */
