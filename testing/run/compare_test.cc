@@ -210,7 +210,16 @@ TEST_F(CompareTest, EveryRunReadsTheFileFromWhereItStands) {
 TEST_F(CompareTest, NoRunReadsAPipe) {
   const Result result = Script("cat", {"--compare=libc", "--rounds=1"}, "text");
   EXPECT_EQ(result.output, "");
-  EXPECT_THAT(result.errors, HasSubstr("stdin is a pipe"));
+  EXPECT_THAT(result.errors, HasSubstr("the runs read nothing"));
+}
+
+TEST_F(CompareTest, ItIsSaidThatNoRunReadsADevice) {
+  const std::string command =
+      RunnerPath() + " --compare=libc --rounds=1 /bin/true < ";
+  EXPECT_THAT(RunProgram({"/bin/sh", "-c", command + "/dev/zero"}).errors,
+              HasSubstr("the runs read nothing"));
+  EXPECT_THAT(RunProgram({"/bin/sh", "-c", command + "/dev/null"}).errors,
+              Not(HasSubstr("the runs read nothing")));
 }
 
 TEST_F(CompareTest, ASignalEndsAll) {

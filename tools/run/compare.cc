@@ -2,7 +2,6 @@
 
 #include "tools/run/compare.h"
 
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,12 +29,10 @@ std::string Announcement(const std::vector<Allocator>& allocators,
       "memalloc_run: ", rounds * allocators.size(), " runs, in turn on ", names,
       "\nmemalloc_run: one before them, on ", allocators[0].name,
       ", is not measured; what it writes is shown\n");
-  struct stat input;
-  if (fstat(STDIN_FILENO, &input) == 0 &&
-      (S_ISFIFO(input.st_mode) || S_ISSOCK(input.st_mode))) {
+  if (IsInputLost()) {
     absl::StrAppend(&text,
-                    "memalloc_run: stdin is a pipe, which can be read only "
-                    "once: the runs read nothing; give a file by <\n");
+                    "memalloc_run: stdin is no file that each run can read "
+                    "anew: the runs read nothing; give a file by <\n");
   }
   return text;
 }

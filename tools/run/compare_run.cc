@@ -111,19 +111,17 @@ class Stream {
   std::string tail_;
 };
 
-// A stdin for one run: the file that is memalloc_run's, from where that stands,
-// or nothing.
-int OpenInput() {
+// The file that is memalloc_run's stdin, from where that stands; -1 if it
+// cannot be opened anew.
+int ReopenInput() {
   struct stat file;
-  if (fstat(STDIN_FILENO, &file) == 0 && S_ISREG(file.st_mode)) {
-    const int fd = open("/proc/self/fd/0", O_RDONLY | O_CLOEXEC);
-    if (fd >= 0) {
-      lseek(fd, lseek(STDIN_FILENO, 0, SEEK_CUR), SEEK_SET);
-      return fd;
-    }
-  }
-  return open("/dev/null", O_RDONLY | O_CLOEXEC);
+  if (fstat(STDIN_FILENO, &file) != 0 || !S_ISREG(file.st_mode)) return -1;
+  const int fd = open("/proc/self/fd/0", O_RDONLY | O_CLOEXEC);
+  if (fd >= 0) lseek(fd, lseek(STDIN_FILENO, 0, SEEK_CUR), SEEK_SET);
+  return fd;
 }
+
+int OpenNull() { return open("/dev/null", O_RDONLY | O_CLOEXEC); }
 
 // This process's own; none if /proc does not say.
 std::vector<pid_t> Children() {
@@ -241,6 +239,19 @@ class Watch {
 
 }  // namespace
 
+bool IsInputLost() {
+  struct stat input;
+  struct stat null;
+  if (fstat(STDIN_FILENO, &input) != 0 || isatty(STDIN_FILENO) == 1 ||
+      (stat("/dev/null", &null) == 0 && S_ISCHR(input.st_mode) &&
+       input.st_rdev == null.st_rdev)) {
+    return false;
+  }
+  const int fd = ReopenInput();
+  if (fd >= 0) close(fd);
+  return fd < 0;
+}
+
 Stopwatch::Stopwatch(std::string path, char** program_argv,
                      uint32_t timeout_seconds)
     : path_(std::move(path)),
@@ -265,7 +276,8 @@ Stopwatch::~Stopwatch() {
 
 absl::StatusOr<MeasuredRun> Stopwatch::Measure(const std::string& preload,
                                                bool shows_output) {
-  const int input = OpenInput();
+  int input = ReopenInput();
+  if (input < 0) input = OpenNull();
   Stream output;
   Stream errors;
   if (signal_fd_ < 0 || input < 0 || !output.is_open() || !errors.is_open()) {

@@ -38,6 +38,10 @@ struct MeasuredRun {
   int interrupted_by = 0;
 };
 
+// Whether there may be something on stdin that the runs cannot read, as it can
+// be read only once. A terminal does not count.
+bool IsInputLost();
+
 // Runs the program, as often as wanted.
 class Stopwatch {
  public:
