@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <string>
+#include <typeinfo>
 #include <vector>
 
 #include "memalloc/memalloc.h"
@@ -26,6 +27,10 @@ std::string Option(const char* name) {
   char text[64];
   EXPECT_GT(memalloc_get_option(name, text, sizeof(text)), 0);
   return text;
+}
+
+TEST(Class, IsNotTheOneOfLibtcmalloc) {
+  EXPECT_STRNE(typeid(MallocExtension).name(), "15MallocExtension");
 }
 
 TEST(Properties, FollowTheProgram) {

@@ -21,6 +21,9 @@
 
 typedef std::string MallocExtensionWriter;
 
+// So that no function of it takes the place of libtcmalloc's.
+namespace memalloc_compat {
+
 class MallocExtension {
  public:
   enum Ownership { kUnknownOwnership = 0, kOwned, kNotOwned };
@@ -128,5 +131,9 @@ class MallocExtension {
         writer);
   }
 };
+
+}  // namespace memalloc_compat
+
+using memalloc_compat::MallocExtension;
 
 #endif  // MEMALLOC_COMPAT_GPERFTOOLS_MALLOC_EXTENSION_H_
