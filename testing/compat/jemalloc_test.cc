@@ -458,23 +458,6 @@ TEST(Profile, KeepsItsIntervalWhileItIsOff) {
   EXPECT_EQ(Write("prof.active", false), 0);
 }
 
-TEST(Profile, KeepsItsIntervalWhileItIsOff) {
-  memalloc_set_option("sample_interval", "64K");
-  EXPECT_EQ(Write("prof.active", false), 0);
-  EXPECT_EQ(Read<size_t>("prof.lg_sample"), 16U);
-  EXPECT_EQ(Write("prof.active", true), 0);
-  EXPECT_EQ(Read<size_t>("prof.lg_sample"), 16U);
-  EXPECT_EQ(Write("prof.active", false), 0);
-  EXPECT_EQ(Write<size_t>("prof.reset", 18), 0);
-  EXPECT_EQ(Write<size_t>("prof.reset", 47), EFAULT);
-  EXPECT_FALSE(Read<bool>("prof.active"));
-  EXPECT_EQ(Write("prof.active", true), 0);
-  EXPECT_EQ(Read<size_t>("prof.lg_sample"), 18U);
-  EXPECT_EQ(Write<size_t>("prof.reset", 47), EFAULT);
-  EXPECT_EQ(Read<size_t>("prof.lg_sample"), 18U);
-  EXPECT_EQ(Write("prof.active", false), 0);
-}
-
 TEST(StatsPrint, GoesToTheCallback) {
   const auto print = [](const char* options) {
     std::string text;
