@@ -8,6 +8,7 @@
 
 #include "memalloc/base/math.h"
 #include "memalloc/base/settings.h"
+#include "memalloc/hardened/canary.h"
 #include "memalloc/heap/central_heap.h"
 #include "memalloc/heap/guard_pool.h"
 #include "memalloc/layout/address_map.h"
@@ -167,10 +168,23 @@ bool HeapGraph::Find(uintptr_t address, Node* node) const {
   return cell < block->cells;
 }
 
-bool HeapGraph::IsFree(Node node, uintptr_t first_word) const {
+bool HeapGraph::IsFree(Node node, const char* copy, size_t bytes) const {
   const Block& block = blocks()[node.block];
-  const FreeCell cell = {first_word};
-  if (block.key == 0 || !cell.HasFreeTag()) return false;
+  if (block.key == 0) return false;
+  if constexpr (kIsHardened) {
+    // Of a cell in the quarantine only its end tells.
+    uint64_t end;
+    memcpy(&end, copy + bytes - kEndSize, kEndSize);
+    const Room room = {reinterpret_cast<uintptr_t>(&end), kEndSize};
+    size_t cleared;
+    if (IsMarkedFree(room, CanaryOf(RangeOf(node).start), block.key, 0,
+                     &cleared)) {
+      return true;
+    }
+  }
+  FreeCell cell = {};
+  memcpy(&cell.link, copy, sizeof(cell.link));
+  if (!cell.HasFreeTag()) return false;
   const uintptr_t next = cell.Next(block.key);
   return next == 0 || next - block.start < block.cells * block.cell_size;
 }

@@ -56,8 +56,8 @@ class HeapGraph final : private HeapVisitor {
     const uintptr_t start = block.start + node.cell * block.cell_size;
     return {start, start + block.cell_size};
   }
-  // Whether the first word of an allocation says that it is free.
-  bool IsFree(Node node, uintptr_t first_word) const;
+  // Whether an allocation, of which this is a copy, is marked as free.
+  bool IsFree(Node node, const char* copy, size_t bytes) const;
 
   // False if it was marked before.
   bool Mark(Node node);

@@ -227,9 +227,7 @@ void Reachability::ScanBatch() {
 
 // What is free may still hold what it held.
 void Reachability::ScanNode(Node node, size_t bytes, const char* copy) {
-  uintptr_t first = 0;
-  memcpy(&first, copy, Min(bytes, sizeof(first)));
-  if (!graph_.IsFree(node, first)) ScanWords(copy, bytes);
+  if (!graph_.IsFree(node, copy, bytes)) ScanWords(copy, bytes);
 }
 
 }  // namespace memalloc

@@ -4,6 +4,7 @@
  *   small, large, huge, zeroed, aligned, resized   one call each
  *   list, cycle       blocks that only others of these lead to
  *   hidden            the address is kept, but not as it is
+ *   in_freed          it is kept in a block that was freed
  *   in_thread         in a thread that ends
  *   library           Leak() of a library, if one is preloaded that has it
  *
@@ -108,6 +109,15 @@ static volatile uintptr_t g_hidden;
 FUNCTION LoseHidden(void) {
   g_hidden = ~(uintptr_t)malloc(kSmall);
   Use(NULL);
+}
+
+static void** volatile g_freed;
+
+/* Beyond what the hardened build clears. */
+FUNCTION LoseInFreed(void) {
+  g_freed = malloc(kSmall);
+  g_freed[kSmall / sizeof(void*) - 2] = malloc(kSmall);
+  free(g_freed);
 }
 
 __attribute__((noinline)) void* LoseInThread(void* unused) {
@@ -284,6 +294,7 @@ static const struct {
     {"list", &LoseList},
     {"cycle", &LoseCycle},
     {"hidden", &LoseHidden},
+    {"in_freed", &LoseInFreed},
     {"in_thread", &LoseInAThread},
     {"library", &LoseInLibrary},
     {"global", &KeepGlobal},

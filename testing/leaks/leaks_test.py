@@ -91,6 +91,11 @@ class LeaksTest(ways.TestCase):
                     self.assertEqual(report.of(function, kind)[1], lost[1])
 
     @ways.each_way
+    def test_held_by_what_was_freed(self, way):
+        report = self.report(way, "in_freed")
+        self.assertEqual(report.of("LoseInFreed")[1], 1)
+
+    @ways.each_way
     def test_sorted_by_size(self, way):
         report = self.report(way, *LOST)
         kinds = [kind for kind, *_ in report.groups]
