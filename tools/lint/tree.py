@@ -39,7 +39,7 @@ COMPAT = "compat"
 # Linux headers (with .h) are allowed as well; anything else is a third party.
 CPP_HEADERS = frozenset(
     "algorithm array atomic cstddef cstdint initializer_list limits new "
-    "type_traits utility".split()
+    "optional type_traits utility".split()
 )
 C_HEADER = re.compile(r"[a-z0-9_]+\.h|(sys|linux|asm|bits)/[a-z0-9_/]+\.h")
 
