@@ -202,22 +202,40 @@ uint64_t CountOf(SystemCall call) {
   return g_calls[static_cast<size_t>(call)].load(std::memory_order_relaxed);
 }
 
+namespace {
+
+uint64_t ParseNumber(const char* text) {
+  while (*text == ' ' || *text == '\t') ++text;
+  uint64_t number = 0;
+  for (; *text >= '0' && *text <= '9'; ++text) {
+    number = number * 10 + static_cast<uint64_t>(*text - '0');
+  }
+  return number;
+}
+
+// In KiB. What getrusage knows counts what ran in the process before exec too.
+uint64_t PeakResidentSize() {
+  char text[2048];
+  if (ReadFile("/proc/self/status", text, sizeof(text)) != 0) {
+    constexpr char kName[] = "\nVmHWM:";
+    const char* line = strstr(text, kName);
+    if (line != nullptr) return ParseNumber(line + sizeof(kName) - 1);
+  }
+  struct rusage usage;
+  if (getrusage(RUSAGE_SELF, &usage) != 0) return 0;
+  return static_cast<uint64_t>(usage.ru_maxrss);
+}
+
+}  // namespace
+
 ResidentSize GetResidentSize() {
   const ErrnoGuard guard;
-  ResidentSize size = {0, 0};
-  struct rusage usage;
-  if (getrusage(RUSAGE_SELF, &usage) == 0) {
-    size.peak = static_cast<uint64_t>(usage.ru_maxrss) * 1024;
-  }
+  ResidentSize size = {0, PeakResidentSize() * 1024};
   char text[128];
   if (ReadFile("/proc/self/statm", text, sizeof(text)) == 0) return size;
   const char* second = strchr(text, ' ');
   if (second == nullptr) return size;
-  uint64_t pages = 0;
-  for (++second; *second >= '0' && *second <= '9'; ++second) {
-    pages = pages * 10 + static_cast<uint64_t>(*second - '0');
-  }
-  size.now = pages * PageSize();
+  size.now = ParseNumber(second) * PageSize();
   if (size.peak < size.now) size.peak = size.now;
   return size;
 }

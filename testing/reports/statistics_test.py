@@ -53,6 +53,14 @@ class StatisticsTest(ways.TestCase):
         self.assertGreater(found["process_resident_bytes"], 0)
 
     @ways.each_way
+    def test_peak_is_not_that_of_who_started_it(self, way):
+        held = b"x" * (300 << 20)
+        found = json.loads(self.report(way, "stats.json"))
+        peak = found["process_peak_resident_bytes"]
+        self.assertGreaterEqual(peak, found["process_resident_bytes"])
+        self.assertLess(peak, len(held))
+
+    @ways.each_way
     def test_prometheus(self, way):
         text = self.report(way, "stats.prom")
         families = {
