@@ -47,7 +47,6 @@ int main(int argc, char** argv) {
   place_kept = allocate(5000);
   place_large = allocate(3 * kMiB);
   place_kept_large = allocate(200000);
-  free(place_kept_large);
   place_huge = allocate(20 * kMiB);
   place_cached = allocate(30 * kMiB);
   free(place_cached);
@@ -57,6 +56,8 @@ int main(int argc, char** argv) {
   pthread_t thread;
   if (pthread_create(&thread, NULL, work, NULL) != 0) return 3;
   pthread_barrier_wait(&barrier);
+  /* Last: what a thread keeps goes at a tick. */
+  free(place_kept_large);
   free(place_kept);
   if (strcmp(mode, "damage") == 0) memset(place_freed, 'x', 8);
   stop_here();
